@@ -1,0 +1,11 @@
+"""From a published recording to a verified session store: plan, write, check, publish.
+
+The package is called `conversion` so that `sensorium_data.convert` is always the function and never a module.
+"""
+
+from __future__ import annotations
+
+from sensorium_data.conversion.against import check_against
+from sensorium_data.conversion.pipeline import convert, plan_only
+
+__all__ = ["check_against", "convert", "plan_only"]

@@ -1,0 +1,65 @@
+"""What identifies a conversion: the source as it is now, and the options that change the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sensorium_data import __version__
+from sensorium_data.sources import RawSession, open_source
+from sensorium_data.store.layout import LAYOUT
+
+if TYPE_CHECKING:
+    from sensorium_data.schemas import ConvertOptions
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A source, its reader and the options; small and picklable, opened once in each process.
+
+    ``fingerprint`` is cheap (names, sizes, times or checksums); a source that changed is another recipe.
+    """
+
+    source: str
+    reader: str
+    fingerprint: str
+    options: ConvertOptions
+    scratch: str
+
+    def open(self) -> RawSession:
+        """Return the recording, opened at most once in this process."""
+        return _opened((self.source, self.reader, self.fingerprint))
+
+    def remember(self, raw: RawSession) -> None:
+        """Keep a recording that is open already, so that this process does not open it again."""
+        _OPEN[self.source, self.reader, self.fingerprint] = raw
+
+    def path(self, *parts: str) -> Path:
+        """Return a path in the scratch folder."""
+        return Path(self.scratch, *parts)
+
+    def document(self) -> dict[str, Any]:
+        """Return what must be equal for a partial conversion to be gone on with."""
+        return {
+            "source": self.source,
+            "reader": self.reader,
+            "fingerprint": self.fingerprint,
+            "options": self.options.model_dump(),
+            "layout": LAYOUT,
+            "version": __version__,
+        }
+
+
+_OPEN: dict[tuple[str, str, str], RawSession] = {}
+KEPT = 4  # recordings a process keeps open; a recording is its tables and names, a few MB
+
+
+def _opened(key: tuple[str, str, str]) -> RawSession:
+    if key not in _OPEN:
+        _OPEN[key] = open_source(key[0], key[1])[1]
+        while len(_OPEN) > KEPT:
+            _OPEN.pop(next(iter(_OPEN)))
+    return _OPEN[key]

@@ -1,0 +1,67 @@
+"""Run independent tasks on dask: threads of this process, or a client's cluster."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sensorium_data.progress import Progress, Report, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["run_tasks"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def run_tasks(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    stage: Stage,
+    n_threads: int,
+    client: Any = None,  # noqa: ANN401  # a dask.distributed.Client, which is not a dependency
+    report: Report,
+) -> list[Result]:
+    """Return the results of a function over tasks, in order.
+
+    Parameters
+    ----------
+    function : callable
+        Importable by name, so that a cluster can run it.
+    tasks : sequence
+        Picklable; earlier ones start first.
+    stage : str
+        For progress.
+    n_threads : int
+        Threads to run on, where there is no client.
+    client : dask.distributed.Client, optional
+    report : callable
+        Called in this thread after each task.
+    """
+    import dask
+    from dask.callbacks import Callback
+
+    done = 0
+
+    def after(*_: object) -> None:
+        nonlocal done
+        done += 1
+        report(Progress(stage, done, len(tasks), "tasks"))
+
+    report(Progress(stage, 0, len(tasks), "tasks"))
+    # Keys sort as the tasks do: dask starts independent tasks in the order of their keys.
+    calls = [
+        dask.delayed(function, pure=False)(task, dask_key_name=f"{stage}-{i:06d}") for i, task in enumerate(tasks)
+    ]
+    if client is not None:
+        return list(dask.compute(*calls, scheduler=client))
+    # A pool of our own, so that no thread is still writing when an interrupt has left this function.
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="sensorium-data")
+    try:
+        with Callback(posttask=after):
+            return list(dask.compute(*calls, scheduler="threads", pool=pool, num_workers=n_threads))
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,167 @@
+"""The small arrays of a store: neurons, trials, stimuli, statistics, and the signals that fit one chunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensorium_data.conversion.rounding import largest_error, rounded, rounding_of, stored_dtype
+from sensorium_data.moments import Moments
+from sensorium_data.schemas import Column, Signal, Statistic
+from sensorium_data.store.layout import ArraySpec, Codec, Paths, codec_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from sensorium_data.clock import TickClock
+    from sensorium_data.conversion.scan import Scanned
+    from sensorium_data.schemas import ConvertOptions, Preset, Stimulus, Trial
+    from sensorium_data.sources import RawColumn, RawSession, RawSignal
+
+__all__ = ["TRAIN_DEFINITION", "Small", "columns_of", "signal_arrays", "table_arrays", "train_statistics"]
+
+TRAIN_DEFINITION = (
+    "over all valid samples of the trials of tier `train` whose responses are not withheld, one number a channel; "
+    "accumulated in float64; population standard deviation (ddof 0); NaN and infinity left out; n counts what went in"
+)
+
+TRIAL_TEXTS = {
+    "trial_id": "the published file number",
+    "tier": "as published",
+    "role": "train, validation, test or none",
+    "variant": "row of stimuli/, -1 where the trial is missing",
+    "stimulus": "stimulus group: trials with one number showed the same film",
+    "start": "first tick of the session's clock",
+    "stop": "tick after the last",
+    "n_valid": "samples, without padding",
+    "responses_withheld": "published as zeros; the responses have no samples here",
+    "missing": "listed by the source without data",
+    "order": "presentation order",
+    "segment": "trials of one segment were shown back to back",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """An array that is one chunk, and its values."""
+
+    spec: ArraySpec
+    values: NDArray[Any]
+
+
+def _small(path: str, values: NDArray[Any], dims: tuple[str, ...], preset: Preset, **attrs: str | bool | None) -> Small:
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8")
+    said = {name: value for name, value in attrs.items() if value not in (None, "")}
+    # Small tables gain nothing from pcodec, and every reader of Zarr has zstd.
+    codec: Codec = "raw" if preset == "fast" else codec_for("portable", values.dtype) if preset == "portable" else "zstd"
+    return Small(ArraySpec(path, values.shape, values.dtype, dims, codec, attrs=said), values)
+
+
+def columns_of(columns: Mapping[str, RawColumn]) -> tuple[Column, ...]:
+    """Return the columns of a table as the session document lists them."""
+    kinds = {"U": "string", "S": "string"}
+    return tuple(
+        Column(name=n, dtype=kinds.get(c.values.dtype.kind, str(c.values.dtype)), unit=c.unit, description=c.description)
+        for n, c in columns.items()
+    )
+
+
+def _rows(documents: Sequence[Trial] | Sequence[Stimulus], name: str, dtype: type) -> NDArray[Any]:
+    values = [getattr(document, name) for document in documents]
+    return np.array(values, np.str_) if dtype is str else np.array(values, dtype)
+
+
+def table_arrays(
+    raw: RawSession, trials: Sequence[Trial], variants: Sequence[Stimulus], preset: Preset
+) -> list[Small]:
+    """Return the arrays of neurons/, trials/ and stimuli/."""
+    arrays = [
+        _small(f"{Paths.neurons}/{name}", c.values, c.dims, preset, units=c.unit, description=c.description)
+        for name, c in raw.neurons.items()
+    ]
+    kinds: dict[str, type] = {"tier": str, "role": str, "responses_withheld": np.bool_, "missing": np.bool_}
+    for name, text in TRIAL_TEXTS.items():
+        values = _rows(trials, name, kinds.get(name, np.int64))
+        units = "ticks" if name in ("start", "stop") else None
+        inferred = True if name == "order" else None
+        path = f"{Paths.trials}/{name}"
+        arrays.append(_small(path, values, ("trial",), preset, units=units, description=text, inferred=inferred))
+    for name, c in raw.trial_variables.items():
+        path = f"{Paths.trials}/{name if name not in TRIAL_TEXTS else f'published_{name}'}"
+        arrays.append(_small(path, c.values, c.dims, preset, description=c.description))
+    texts: dict[str, type] = {"label": str, "label_source": str, "digest": str, "max_difference": np.float64}
+    for name in ("variant", "group", "first_frame", "n_frames", "label", "label_source", "digest", "max_difference",
+                 "n_different"):  # fmt: skip
+        values = _rows(variants, name, texts.get(name, np.int64))
+        units = "grey levels" if name == "max_difference" else None
+        arrays.append(_small(f"{Paths.stimuli}/{name}", values, ("variant",), preset, units=units))
+    return arrays
+
+
+@dataclass(slots=True)
+class _Gathered:
+    parts: list[NDArray[Any]] = field(default_factory=list)
+    train: list[NDArray[Any]] = field(default_factory=list)
+
+
+def signal_arrays(
+    raw: RawSession, scanned: Sequence[Scanned], clock: TickClock, options: ConvertOptions
+) -> tuple[list[Small], list[Signal], dict[str, Moments]]:
+    """Return pupil, running and gaze on the session's clock, their documents, and their statistics over the train tier."""
+    arrays, signals, moments = [], [], {}
+    for signal in raw.signals:
+        gathered = _Gathered()
+        for scan in scanned:
+            gathered.parts.append(scan.signals[signal.name])
+            if scan.trial.tier == "train":
+                gathered.train.append(scan.signals[signal.name])
+        source = np.concatenate(gathered.parts)
+        stored = rounded(source, stored_dtype(source.dtype, options))
+        array = _small(Paths.values(signal.name), stored, ("time", *signal.dims), options.preset, units=signal.unit)
+        arrays.append(array)
+        error = largest_error(source, stored) if source.dtype != stored.dtype else 0.0
+        signals.append(_signal(signal, clock, source, stored, error))
+        n_channels = max(1, stored[:1].size)
+        train = np.concatenate(gathered.train) if gathered.train else source[:0]
+        values = rounded(train, stored.dtype).reshape(-1, n_channels)
+        moments[signal.name] = Moments.of(values) if len(values) else Moments.empty(n_channels)
+    return arrays, signals, moments
+
+
+def _signal(signal: RawSignal, clock: TickClock, source: NDArray[Any], stored: NDArray[Any], error: float) -> Signal:
+    return Signal(
+        name=signal.name,
+        dims=("time", *signal.dims),
+        unit=signal.unit,
+        description=signal.description,
+        channels=signal.channels,
+        clock=clock.document(),
+        rounding=rounding_of(source.dtype, stored.dtype, error),
+    )
+
+
+def train_statistics(
+    moments: Mapping[str, tuple[Moments, tuple[str, ...]]], n_trials: Mapping[str, int], preset: Preset
+) -> tuple[list[Small], list[Statistic]]:
+    """Return the store's own statistics of the train tier, one set a signal."""
+    arrays, documents = [], []
+    for signal, (moment, dims) in moments.items():
+        for name, values in moment.measures().items():
+            shaped = values if dims else values.reshape(())
+            arrays.append(_small(f"{Paths.train_statistics}/{signal}/{name}", shaped, dims, preset))
+        documents.append(
+            Statistic(
+                signal=signal,
+                origin="train",
+                measures=("mean", "std", "min", "max", "n"),
+                dims=dims,
+                definition=TRAIN_DEFINITION,
+                n_trials=n_trials[signal],
+            )
+        )
+    return arrays, documents

@@ -1,0 +1,87 @@
+"""The nouns of a recording as documents; this package knows pydantic and nothing else.
+
+`schemas/` at the root of the repository holds the same models rendered as JSON Schema.
+"""
+
+from __future__ import annotations
+
+from sensorium_data.schemas.base import Document
+from sensorium_data.schemas.neuron import Column, Neuron, NeuronTable
+from sensorium_data.schemas.report import CheckReport, ConvertReport, Equality, Finding, Severity
+from sensorium_data.schemas.session import (
+    Citation,
+    ConvertOptions,
+    Existing,
+    Identity,
+    Licence,
+    Note,
+    Precision,
+    Preset,
+    Provenance,
+    Session,
+)
+from sensorium_data.schemas.signal import (
+    Channel,
+    Clock,
+    ExplicitClock,
+    Rate,
+    RegularClock,
+    Rounding,
+    SegmentedClock,
+    Signal,
+)
+from sensorium_data.schemas.statistics import Statistic
+from sensorium_data.schemas.stimulus import Stimulus, StimulusTable
+from sensorium_data.schemas.trial import ROLES, Role, Tier, Trial, TrialTable
+
+__all__ = [
+    "DOCUMENTS",
+    "ROLES",
+    "Channel",
+    "CheckReport",
+    "Citation",
+    "Clock",
+    "Column",
+    "ConvertOptions",
+    "ConvertReport",
+    "Document",
+    "Equality",
+    "Existing",
+    "ExplicitClock",
+    "Finding",
+    "Identity",
+    "Licence",
+    "Neuron",
+    "NeuronTable",
+    "Note",
+    "Precision",
+    "Preset",
+    "Provenance",
+    "Rate",
+    "RegularClock",
+    "Role",
+    "Rounding",
+    "SegmentedClock",
+    "Session",
+    "Severity",
+    "Signal",
+    "Statistic",
+    "Stimulus",
+    "StimulusTable",
+    "Tier",
+    "Trial",
+    "TrialTable",
+]
+
+# The documents that are rendered under `schemas/` and that `sensorium-data schema NAME` prints.
+DOCUMENTS: dict[str, type[Document]] = {
+    "session": Session,
+    "signal": Signal,
+    "neuron": Neuron,
+    "stimulus": Stimulus,
+    "trial": Trial,
+    "statistic": Statistic,
+    "provenance": Provenance,
+    "check-report": CheckReport,
+    "convert-report": ConvertReport,
+}

@@ -1,0 +1,77 @@
+"""Trials: labelled half-open intervals of the session, with tier, role and what is missing or withheld."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sensorium_data.schemas.base import Document, Name, NonNegative
+
+__all__ = ["ROLES", "Role", "Tier", "Trial", "TrialTable"]
+
+Role = Literal["train", "validation", "test", "none"]
+
+# Tier names exactly as published, with the part they play. `oracle` is what the 2023 organisers validated on.
+ROLES: dict[str, Role] = {
+    "train": "train",
+    "oracle": "validation",
+    "validation": "validation",
+    "test": "test",
+    "final_test": "test",
+    "live_test_main": "test",
+    "live_test_bonus": "test",
+    "final_test_main": "test",
+    "final_test_bonus": "test",
+    "none": "none",
+}
+
+
+class Trial(Document):
+    """One presentation.
+
+    ``start`` and ``stop`` are ticks of the session's clock, half-open; ``n_valid`` is ``stop - start``. ``order`` is
+    the presentation order; for published files it is inferred from the file numbers.
+    """
+
+    trial_id: NonNegative = Field(description="the published file number")
+    tier: Name
+    role: Role
+    variant: Annotated[int, Field(ge=-1, description="row of stimuli/, -1 where the trial is missing")]
+    stimulus: Annotated[int, Field(ge=-1, description="stimulus group, -1 where the trial is missing")]
+    start: int
+    stop: int
+    n_valid: NonNegative
+    responses_withheld: bool = False
+    missing: bool = False
+    order: NonNegative
+    segment: Annotated[int, Field(ge=-1, description="trials of one segment were shown back to back")]
+
+    @model_validator(mode="after")
+    def _half_open(self) -> Self:
+        if self.stop - self.start != self.n_valid:
+            msg = f"[{self.start}, {self.stop}) does not hold {self.n_valid} samples"
+            raise ValueError(msg)
+        if self.missing != (self.n_valid == 0):
+            msg = "a trial is missing exactly when it has no valid sample"
+            raise ValueError(msg)
+        return self
+
+
+class Tier(Document):
+    """How many trials a tier has, and its role."""
+
+    name: Name
+    role: Role
+    n_trials: NonNegative
+    n_withheld: NonNegative = 0
+    n_missing: NonNegative = 0
+
+
+class TrialTable(Document):
+    """The trials of a session."""
+
+    n: NonNegative
+    tiers: tuple[Tier, ...]
+    order_inferred: bool = Field(description="true where the presentation order was not published")
+    order_basis: str = ""

@@ -1,0 +1,95 @@
+"""The one place where settings come from: environment, then file, then defaults; read once."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+
+from sensorium_data.errors import BadArgument, near_miss
+
+__all__ = ["Settings", "load_settings", "settings"]
+
+PREFIX = "SENSORIUM_DATA_"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user may set for every command.
+
+    Attributes
+    ----------
+    threads : int
+        Threads a conversion or a check uses; 0 means every core.
+    max_member_bytes : int, bytes
+        Largest single array a source may hold; checked before memory is taken.
+    no_progress : bool
+        Never draw bars.
+    """
+
+    threads: int = 0
+    max_member_bytes: int = 1 << 30
+    no_progress: bool = False
+
+    @property
+    def n_threads(self) -> int:
+        """Threads to use, with 0 resolved to the cores this process may run on."""
+        return self.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else self.threads or 1
+
+
+def _parse(name: str, text: object, default: object, where: str) -> object:
+    try:
+        if isinstance(default, bool):
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[str(text).lower()]
+        value = int(str(text))
+    except (KeyError, ValueError):
+        kind = "yes or no" if isinstance(default, bool) else "a whole number"
+        raise BadArgument(f"{where}: `{name}` is {text!r}, expected {kind}", code="bad-setting") from None
+    if value < 0:
+        raise BadArgument(f"{where}: `{name}` is {value}, expected 0 or more", code="bad-setting")
+    return value
+
+
+def load_settings(environ: dict[str, str]) -> Settings:
+    """Return the settings of an environment and of the file that ``SENSORIUM_DATA_CONFIG`` names.
+
+    Parameters
+    ----------
+    environ : dict of str
+        Usually ``os.environ``.
+
+    Raises
+    ------
+    BadArgument
+        A setting that is unknown or cannot be read; the message says where it came from.
+
+    Examples
+    --------
+    >>> load_settings({"SENSORIUM_DATA_THREADS": "2"}).threads
+    2
+    """
+    defaults = {field.name: getattr(Settings(), field.name) for field in fields(Settings)}
+    found: dict[str, tuple[object, str]] = {}
+    config = environ.get(PREFIX + "CONFIG")
+    if config:
+        try:
+            loaded = tomllib.loads(Path(config).read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise BadArgument(f"{config}: cannot be read as settings ({error})", code="bad-setting") from None
+        found |= {name: (value, config) for name, value in loaded.items()}
+    for name in defaults:
+        if (text := environ.get(PREFIX + name.upper())) is not None:
+            found[name] = (text, PREFIX + name.upper())
+    for name in found.keys() - defaults.keys():
+        hint = near_miss(name, list(defaults))
+        raise BadArgument(f"{found[name][1]}: `{name}` is not a setting", hint=hint, code="bad-setting")
+    parsed = {name: _parse(name, value, defaults[name], where) for name, (value, where) in found.items()}
+    return Settings(**parsed)  # type: ignore[arg-type]  # _parse returns the default's own type
+
+
+@cache
+def settings() -> Settings:
+    """Return this process's settings, read from the environment at the first call."""
+    return load_settings(dict(os.environ))

@@ -1,0 +1,215 @@
+"""What both official formats share: `data/<stream>/<number>.npy`, `meta/neurons`, `meta/trials`, `meta/statistics`.
+
+A `Tree` reads them through `Members` and collects every problem it meets, so that a user sees all of them at once.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensorium_data.errors import Problem, near_miss
+from sensorium_data.schemas import ROLES, Note
+from sensorium_data.sources.base import RawColumn, RawStatistic, RawTrial
+from sensorium_data.sources.members import MemberError
+from sensorium_data.sources.npy import header_of, load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from sensorium_data.sources.members import Members
+    from sensorium_data.sources.npy import Header
+
+__all__ = ["Tree"]
+
+COORDINATES = "cell_motor_coordinates"
+KNOWN_COLUMNS = {"unit_ids": "unit_id", "layer": "layer", "area": "area", "depth": "depth"}
+
+
+class Tree:
+    """The members of one session with the problems, notes and digests met so far."""
+
+    def __init__(self, members: Members) -> None:
+        self.members = members
+        self.problems: list[Problem] = []
+        self.notes: list[Note] = []
+        self.digests: dict[str, str] = {}
+
+    def fault(self, code: str, where: str, what: str) -> None:
+        """Add a problem."""
+        self.problems.append(Problem(code, where, what))
+
+    def note(self, code: str, text: str) -> None:
+        """Add something worth knowing that is no problem."""
+        self.notes.append(Note(code=code, text=text))
+
+    def table(self, name: str) -> NDArray[Any] | None:
+        """Return a small array of `meta/`, or None with a problem added."""
+        if name not in self.members.sizes:
+            self.fault("missing-member", name, "is not there")
+            return None
+        try:
+            loaded = load(self.members, name)
+        except MemberError as error:
+            self.problems.append(error.problem(name))
+            return None
+        self.digests[name] = loaded.sha256
+        return loaded.array
+
+    def stream(self, stream: str) -> dict[int, str]:
+        """Return the members of a stream by file number."""
+        pattern = re.compile(rf"data/{stream}/(0|[1-9]\d*)\.npy")
+        found = ((pattern.fullmatch(name), name) for name in self.members.sizes)
+        return dict(sorted((int(match[1]), name) for match, name in found if match))
+
+    def headers(self, files: Mapping[int, str]) -> dict[int, Header]:
+        """Return the headers of a stream's files; files without a sound one become problems."""
+        headers: dict[int, Header] = {}
+        for number, name in files.items():
+            try:
+                headers[number] = header_of(self.members, name)
+            except MemberError as error:
+                self.problems.append(error.problem(name))
+        return headers
+
+    def names_below(self, folder: str) -> list[str]:
+        """Return the `.npy` members below a folder."""
+        return [name for name in self.members.sizes if name.startswith(folder + "/") and name.endswith(".npy")]
+
+    def trials(self, files: Mapping[str, Mapping[int, str]], appended_from: int | None = None) -> tuple[RawTrial, ...]:
+        """Return the trials in order of file number, from `meta/trials/tiers.npy` and the files that exist.
+
+        A number is missing when its tier is `none` and no stream has a file; every other disagreement is a problem.
+        """
+        where = "meta/trials/tiers.npy"
+        tiers = self.table(where)
+        if tiers is None or not self._tiers_sound(tiers, where):
+            return ()
+        present = set().union(*files.values())
+        trials, before = [], -1
+        for number in sorted(present | set(range(len(tiers)))):
+            tier = str(tiers[number]) if number < len(tiers) else ""
+            if not self._number_sound(number, tier, files, len(tiers)):
+                continue
+            appended = appended_from is not None and number >= appended_from
+            missing = number not in present
+            trials.append(RawTrial(number, tier, missing, contiguous=before == number - 1 and not appended))
+            before = before if missing else number
+        if not present:
+            self.fault("empty-session", "data/", "holds no trial")
+        return tuple(trials)
+
+    def _tiers_sound(self, tiers: NDArray[Any], where: str) -> bool:
+        if tiers.ndim != 1 or tiers.dtype.kind not in "US":
+            self.fault("npy-shape", where, f"is {tiers.dtype} {tiers.shape}, expected one string a trial")
+            return False
+        for tier in sorted({str(tier) for tier in tiers} - ROLES.keys()):
+            at = [int(i) for i in np.flatnonzero(tiers == tier)[:3]]
+            self.fault("unknown-tier", where, f"`{tier}` at {at} is no tier; {near_miss(tier, list(ROLES))}")
+        return True
+
+    def _number_sound(self, number: int, tier: str, files: Mapping[str, Mapping[int, str]], n_tiers: int) -> bool:
+        have = [stream for stream, found in files.items() if number in found]
+        lack = [stream for stream in files if stream not in have]
+        if number >= n_tiers:
+            self.fault("no-tier", f"trial {number}", f"has files but tiers.npy ends at {n_tiers - 1}")
+        elif have and tier == "none":
+            self.note("tier-none-with-data", f"trial {number} has tier `none` and files; it is kept")
+        if not have:
+            if tier != "none":
+                self.fault("missing-member", f"trial {number}", f"has tier `{tier}` but no file in {', '.join(files)}")
+            return tier == "none"
+        for stream in lack:
+            self.fault("missing-member", f"data/{stream}/{number}.npy", f"is not there, but {', '.join(have)} have it")
+        return not lack and number < n_tiers
+
+    def neurons(self, n_neurons: int) -> dict[str, RawColumn]:
+        """Return the columns of `meta/neurons`; unit ids are required and unique."""
+        columns: dict[str, RawColumn] = {}
+        names = self.names_below("meta/neurons")
+        if "meta/neurons/unit_ids.npy" not in names:
+            self.fault("missing-member", "meta/neurons/unit_ids.npy", "is not there")
+        for name in names:
+            values = self.table(name)
+            if values is None:
+                continue
+            if values.ndim == 0 or len(values) != n_neurons:
+                self.fault("length-mismatch", name, f"has shape {values.shape}, but responses have {n_neurons} neurons")
+            else:
+                columns |= self._neuron_columns(name.rsplit("/", 1)[-1].removesuffix(".npy"), values, name)
+        return columns
+
+    def _neuron_columns(self, stem: str, values: NDArray[Any], where: str) -> dict[str, RawColumn]:
+        if stem == "unit_ids":
+            self._unique(values, where)
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            self.fault("infinite", where, f"holds {int(np.isinf(values).sum())} infinite values")
+        if stem == COORDINATES and values.shape[1:] == (3,):
+            text = "motor coordinate of the microscope, not an atlas"
+            return {axis: RawColumn(values[:, i], ("neuron",), "um", text) for i, axis in enumerate("xyz")}
+        dims = ("neuron", *(f"{stem}_{axis}" for axis in range(1, values.ndim)))
+        return {KNOWN_COLUMNS.get(stem, stem): RawColumn(values, dims)}
+
+    def _unique(self, values: NDArray[Any], where: str) -> None:
+        if values.ndim != 1 or values.dtype.kind not in "iu":
+            self.fault("npy-shape", where, f"is {values.dtype} {values.shape}, expected one integer a neuron")
+            return
+        ids, counts = np.unique(values, return_counts=True)
+        if twice := ids[counts > 1].tolist():
+            self.fault("duplicate-unit-id", where, f"names {len(twice)} units more than once: {twice[:5]}")
+
+    def trial_variables(self, trials: Sequence[RawTrial]) -> dict[str, RawColumn]:
+        """Return the further variables of `meta/trials`, one row a trial of the table, as they are."""
+        numbers = np.array([trial.trial_id for trial in trials], np.int64)
+        columns: dict[str, RawColumn] = {}
+        for name in self.names_below("meta/trials"):
+            stem = name.removeprefix("meta/trials/").removesuffix(".npy").replace("/", "_")
+            if stem == "tiers" or (values := self.table(name)) is None:
+                continue
+            if len(numbers) and (values.ndim == 0 or len(values) <= numbers.max()):
+                what = f"has shape {values.shape}, expected a row for each of the {numbers.max() + 1} file numbers"
+                self.fault("length-mismatch", name, what)
+                continue
+            dims = ("trial", *(f"{stem}_{axis}" for axis in range(1, values.ndim)))
+            columns[stem] = RawColumn(values[numbers], dims, description="as published")
+        return columns
+
+    def statistics(self, dims_of: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]) -> tuple[RawStatistic, ...]:
+        """Return the shipped statistics.
+
+        Parameters
+        ----------
+        dims_of : mapping of stream to (dims, shape)
+            Dims and shape of a trial of the stream as published, time last, 0 where any length is right.
+        """
+        found = []
+        for name in self.names_below("meta/statistics"):
+            parts = name.removeprefix("meta/statistics/").removesuffix(".npy").split("/")
+            try:
+                header = header_of(self.members, name)
+            except MemberError as error:
+                self.problems.append(error.problem(name))
+                continue
+            dims = _statistic_dims(header.shape, *dims_of.get(parts[0], ((), ())))
+            if dims is None:
+                what = f"has shape {header.shape}, expected that of a trial of `{parts[0]}` or one value a channel"
+                self.fault("npy-shape", name, what)
+                continue
+            found.append(RawStatistic("/".join(parts), parts[0], parts[-1], dims, name))
+        return tuple(found)
+
+
+def _statistic_dims(shape: tuple[int, ...], dims: tuple[str, ...], expected: tuple[int, ...]) -> tuple[str, ...] | None:
+    """Return dims with time first, for a full-shape, per-channel or scalar array; None for any other shape."""
+    if not shape or set(shape) == {1}:
+        return tuple(f"one_{axis}" for axis in range(len(shape)))
+    if not dims:
+        return tuple(f"dim_{axis}" for axis in range(len(shape)))
+    fits = all(want in (0, have) for have, want in zip(shape, expected, strict=False))
+    if not fits or len(shape) not in (len(dims), len(dims) - 1):
+        return None
+    return ("frame", *dims[:-1]) if len(shape) == len(dims) else dims[: len(shape)]

@@ -1,0 +1,84 @@
+"""Published films: where the padding begins, and whether the pixels are integers in disguise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensorium_data.errors import Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ValidFilm", "as_integral", "valid_film"]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidFilm:
+    """The frames before the padding, (time, y, x), and what is wrong with them."""
+
+    frames: NDArray[Any]
+    integral: bool
+    problems: tuple[Problem, ...] = ()
+
+
+def as_integral(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """Return the pixels as uint8 where that loses nothing, else None.
+
+    Examples
+    --------
+    >>> as_integral(np.array([0.0, 255.0]))
+    array([  0, 255], dtype=uint8)
+    >>> as_integral(np.array([0.5])) is None, as_integral(np.array([-0.0])) is None
+    (True, True)
+    """
+    if pixels.dtype == np.uint8:
+        return pixels
+    # Written so that NaN fails it too: casting NaN or 256 to uint8 is undefined.
+    if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 255):
+        return None
+    whole = pixels.astype(np.uint8)
+    # The sign of -0.0 would be lost.
+    if not np.array_equal(whole, pixels) or (pixels.dtype.kind == "f" and np.signbit(pixels).any()):
+        return None
+    return whole
+
+
+def _length(film: NDArray[Any], length_from: NDArray[Any]) -> tuple[int, int]:
+    """Return the valid length and the number of NaN pixels before it."""
+    if film.dtype.kind != "f":
+        padded = np.isnan(length_from).all(axis=0) if length_from.dtype.kind == "f" else np.zeros(film.shape[-1], bool)
+        return int(np.max(np.flatnonzero(~padded), initial=-1)) + 1, 0
+    holes = np.isnan(film).reshape(-1, film.shape[-1]).sum(axis=0)
+    n_valid = int(np.max(np.flatnonzero(holes < film[..., 0].size), initial=-1)) + 1
+    return n_valid, int(holes[:n_valid].sum())
+
+
+def valid_film(film: NDArray[Any], where: str, *, allow_nan: bool, length_from: NDArray[Any]) -> ValidFilm:
+    """Return the valid frames of a published film.
+
+    Parameters
+    ----------
+    film : (y, x, time) float or int, grey levels
+        Padded with NaN at the end.
+    where : str
+        The member, for problems.
+    allow_nan : bool
+        Let NaN and infinity in the valid part through.
+    length_from : (channel, time)
+        The stream whose NaN tail gives the length where the film is of integers and can have none.
+    """
+    n_valid, n_holes = _length(film, length_from)
+    problems = []
+    if n_valid == 0:
+        problems.append(Problem("film-all-nan", where, "is NaN from the first frame on, expected a film"))
+    frames = np.ascontiguousarray(np.moveaxis(film[..., :n_valid], -1, 0))
+    if n_holes and not allow_nan:
+        what = f"has {n_holes} NaN pixels before frame {n_valid}, where its padding begins (--allow-nan lets them in)"
+        problems.append(Problem("nan-in-valid", where, what))
+    if not allow_nan and frames.dtype.kind == "f" and np.isinf(film).any():
+        problems.append(Problem("infinite", where, "holds infinite pixels (--allow-nan lets them in)"))
+    whole = as_integral(frames)
+    return ValidFilm(frames if whole is None else whole, whole is not None, tuple(problems))

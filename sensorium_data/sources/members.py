@@ -1,0 +1,194 @@
+"""A published recording as named members, whether it lies in a folder or in the zip it came in.
+
+Nothing is unpacked and nothing is written. Names are relative to the session's own folder, sorted, with the litter that
+real archives carry (`__MACOSX`, `.DS_Store`, `._name`) and the `config.json` that the official loader drops into folders
+left out, so that a folder and its zip name the same members.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from sensorium_data.errors import NotFound, Problem, SourceInvalid, near_miss
+from sensorium_data.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["Content", "FolderMembers", "MemberError", "Members", "digest_of", "is_litter", "open_members"]
+
+
+ANCHORS = ("data", "meta")  # the two folders every published session has
+
+
+class MemberError(Exception):
+    """One member cannot be read; becomes a `Problem` with this code."""
+
+    def __init__(self, code: str, what: str) -> None:
+        super().__init__(what)
+        self.problem_code = code
+
+    def problem(self, where: str) -> Problem:
+        """Return the failure as a problem of the member at `where`."""
+        return Problem(self.problem_code, where, str(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All bytes of a member and their SHA-256."""
+
+    data: memoryview
+    sha256: str
+
+
+class Members(Protocol):
+    """Named, sized, read-only byte strings; safe to read from several threads."""
+
+    path: Path
+    root: str
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes of each member, by name."""
+
+    def head(self, name: str, n_bytes: int) -> bytes:
+        """Return the first bytes of a member, without reading the rest."""
+
+    def read(self, name: str) -> Content:
+        """Return all bytes of a member."""
+
+    def fingerprint(self) -> str:
+        """Return a cheap identity of the whole source: names, sizes and times or checksums, no contents."""
+
+
+def is_litter(name: str) -> bool:
+    """True for files that come from operating systems and loaders, not from the publisher."""
+    parts = name.split("/")
+    return parts[0] == "__MACOSX" or parts[-1] in {".DS_Store", "config.json"} or any(p.startswith("._") for p in parts)
+
+
+def digest_of(digests: Iterable[tuple[str, str]]) -> str:
+    """Return the digest of a source from the (name, sha256) of its members.
+
+    The same figure comes from ``sha256sum`` over the sorted members, piped through ``sha256sum``.
+
+    Examples
+    --------
+    >>> digest_of([("b", "2" * 64), ("a", "1" * 64)]) == digest_of([("a", "1" * 64), ("b", "2" * 64)])
+    True
+    """
+    lines = "".join(f"{sha}  {name}\n" for name, sha in sorted(digests))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def limited(name: str, size: int) -> int:
+    """Return a size that may be taken into memory.
+
+    Raises
+    ------
+    MemberError
+        It is above the limit of the settings.
+    """
+    limit = settings().max_member_bytes
+    if size > limit:
+        what = f"{name} says it holds {size:,} bytes, more than the {limit:,} allowed (SENSORIUM_DATA_MAX_MEMBER_BYTES)"
+        raise MemberError("member-too-large", what)
+    return size
+
+
+class FolderMembers:
+    """The files below a folder.
+
+    Parameters
+    ----------
+    path : Path
+        The session's own folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.root = path.name
+        found: dict[str, tuple[int, int]] = {}
+        for folder, _, files in os.walk(path):
+            for file in files:
+                whole = Path(folder, file)
+                name = whole.relative_to(path).as_posix()
+                if not is_litter(name):
+                    status = whole.stat()
+                    found[name] = (status.st_size, status.st_mtime_ns)
+        self._found = dict(sorted(found.items()))
+        self.sizes = {name: size for name, (size, _) in self._found.items()}
+
+    def head(self, name: str, n_bytes: int) -> bytes:
+        """Return the first bytes of a file."""
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(n_bytes)
+        except OSError as error:
+            raise MemberError("unreadable", f"cannot be read: {error.strerror}") from None
+
+    def read(self, name: str) -> Content:
+        """Return all bytes of a file."""
+        buffer = bytearray(limited(name, self.sizes[name]))
+        try:
+            with (self.path / name).open("rb", buffering=0) as file:
+                view, at = memoryview(buffer), 0
+                while n := file.readinto(view[at:]):
+                    at += n
+        except OSError as error:
+            raise MemberError("unreadable", f"cannot be read: {error.strerror}") from None
+        if at != len(buffer):
+            raise MemberError("truncated", f"{at:,} bytes where the folder said {len(buffer):,}")
+        return Content(view, hashlib.sha256(view).hexdigest())
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of names, sizes and modification times."""
+        lines = "".join(f"{name} {size} {time}\n" for name, (size, time) in self._found.items())
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _is_session(path: Path) -> bool:
+    return any((path / anchor).is_dir() for anchor in ANCHORS)
+
+
+def _one_session(path: Path) -> Path:
+    if _is_session(path):
+        return path
+    inside = sorted(child for child in path.iterdir() if child.is_dir() and _is_session(child))
+    if len(inside) > 1:
+        names = ", ".join(child.name for child in inside[:5])
+        hint = "convert them one by one"
+        raise SourceInvalid(f"{path} holds {len(inside)} sessions, expected one: {names}", hint=hint, code="several-sessions")
+    return inside[0] if inside else path
+
+
+def open_members(path: Path) -> Members:
+    """Return the members of the session in a folder or zip.
+
+    Parameters
+    ----------
+    path : Path
+        A session's folder, a folder that holds one session, or a session's zip.
+
+    Raises
+    ------
+    NotFound
+        Nothing is at the path.
+    SourceInvalid
+        The path holds several sessions, or is no folder and no zip.
+    ArchiveUnsafe
+        The zip is encrypted or could write outside its folder.
+    """
+    from sensorium_data.sources.zips import ZipMembers
+
+    if path.is_dir():
+        return FolderMembers(_one_session(path))
+    if path.exists():
+        return ZipMembers(path)
+    siblings = sorted(child.name for child in path.parent.iterdir()) if path.parent.is_dir() else []
+    hint = near_miss(path.name, siblings) if siblings else f"{path.parent} has no files"
+    raise NotFound(f"{path}: no such folder or zip", hint=hint, code="no-such-source")

@@ -1,0 +1,147 @@
+"""Members of a published zip, read in place: stored or deflated, checked, never unpacked.
+
+The archive is not trusted: every name is checked before any member is read, inflating stops at the size the directory
+promises, and every member's CRC-32 is compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from sensorium_data.errors import ArchiveUnsafe, Problem, SourceInvalid
+from sensorium_data.sources.members import ANCHORS, Content, MemberError, is_litter, limited
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ZipMembers"]
+
+LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # APPNOTE.TXT 4.3.7
+STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
+
+
+def _fault(info: zipfile.ZipInfo) -> Problem | None:
+    name = info.filename
+    if info.flag_bits & 0x1:
+        return Problem("zip-encrypted", name, "is encrypted, expected an open archive")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return Problem("zip-symlink", name, "is a symbolic link, expected plain files")
+    if name.startswith("/") or "\\" in name or ":" in name.split("/")[0] or ".." in PurePosixPath(name).parts:
+        return Problem("zip-escape", name, "leads out of the archive's folder")
+    if not info.is_dir() and info.compress_type not in (STORED, DEFLATED):
+        return Problem("zip-method", name, f"uses compression method {info.compress_type}, expected stored or deflated")
+    return None
+
+
+def _root(names: Sequence[str], path: Path) -> str:
+    pattern = re.compile(rf"(.*?/)?(?:{'|'.join(ANCHORS)})/")
+    roots = sorted({match[1] or "" for name in names if (match := pattern.match(name))})
+    if len(roots) > 1:
+        what = f"{path} holds {len(roots)} sessions, expected one: {', '.join(roots[:5])}"
+        raise SourceInvalid(what, code="several-sessions")
+    return roots[0] if roots else ""
+
+
+def _directory(path: Path) -> list[zipfile.ZipInfo]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.infolist()
+    except zipfile.BadZipFile as error:
+        head = path.open("rb").read(4)
+        what = f"a zip that is cut short or damaged ({error})" if head[:2] == b"PK" else "neither a folder nor a zip"
+        hint = "download it again" if head[:2] == b"PK" else "give the session's folder or its published zip"
+        raise SourceInvalid(f"{path} is {what}", hint=hint, code="zip-damaged") from None
+    except (OSError, NotImplementedError) as error:
+        raise SourceInvalid(f"{path} cannot be read: {error}", code="zip-damaged") from None
+
+
+class ZipMembers:
+    """The members of the one session a zip holds.
+
+    Parameters
+    ----------
+    path : Path
+        The zip.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        infos = [info for info in _directory(path) if not info.filename.startswith("__MACOSX/")]
+        problems = [problem for info in infos if (problem := _fault(info))]
+        names = [info.filename for info in infos if not info.is_dir()]
+        twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+        problems += [Problem("zip-duplicate", name, "is in the archive twice") for name in twice]
+        if problems:
+            raise ArchiveUnsafe(f"{path} is not an archive to read from", problems=problems, code=problems[0].code)
+        prefix = _root([name for name in names if not is_litter(name)], path)
+        self.root = prefix.rstrip("/").split("/")[-1] or path.stem
+        kept = {info.filename.removeprefix(prefix): info for info in infos if info.filename.startswith(prefix)}
+        self._infos = {n: i for n, i in sorted(kept.items()) if not i.is_dir() and not is_litter(n)}
+        self.sizes = {name: info.file_size for name, info in self._infos.items()}
+
+    def _packed(self, info: zipfile.ZipInfo, n_bytes: int) -> bytes:
+        try:
+            handle = os.open(self.path, os.O_RDONLY)
+            try:
+                header = os.pread(handle, LOCAL_HEADER.size, info.header_offset)
+                if len(header) < LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+                    raise MemberError("zip-damaged", "has no local header where the directory points")
+                *_, name_length, extra_length = LOCAL_HEADER.unpack(header)
+                start = info.header_offset + LOCAL_HEADER.size + name_length + extra_length
+                return os.pread(handle, n_bytes, start)
+            finally:
+                os.close(handle)
+        except OSError as error:
+            raise MemberError("unreadable", f"cannot be read: {error.strerror}") from None
+
+    def head(self, name: str, n_bytes: int) -> bytes:
+        """Return the first bytes of a member, inflating no more than that."""
+        info = self._infos[name]
+        # Deflate may need a little more input than it gives output; a stored block header is 5 bytes.
+        packed = self._packed(info, min(info.compress_size, n_bytes + 1024))
+        if info.compress_type == STORED:
+            return packed[:n_bytes]
+        try:
+            return zlib.decompressobj(-15).decompress(packed, n_bytes)
+        except zlib.error as error:
+            raise MemberError("zip-damaged", f"does not inflate ({error})") from None
+
+    def read(self, name: str) -> Content:
+        """Return all bytes of a member, its size and CRC-32 checked."""
+        info = self._infos[name]
+        limited(name, max(info.file_size, info.compress_size))
+        data = self._packed(info, info.compress_size)
+        if len(data) != info.compress_size:
+            raise MemberError("truncated", f"{len(data):,} packed bytes where the zip says {info.compress_size:,}")
+        if info.compress_type == DEFLATED:
+            data = _inflate(data, info.file_size)
+        if len(data) != info.file_size:
+            raise MemberError("zip-size", f"holds {len(data):,} bytes where the zip says {info.file_size:,}")
+        if zlib.crc32(data) != info.CRC:
+            raise MemberError("zip-crc", f"has CRC-32 {zlib.crc32(data):08x} where the zip says {info.CRC:08x}")
+        return Content(memoryview(data), hashlib.sha256(data).hexdigest())
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the directory: names, sizes and CRC-32 of the members, and the zip's own time."""
+        lines = "".join(f"{name} {info.file_size} {info.CRC}\n" for name, info in self._infos.items())
+        return hashlib.sha256(f"{self.path.stat().st_mtime_ns}\n{lines}".encode()).hexdigest()
+
+
+def _inflate(packed: bytes, size: int) -> bytes:
+    inflater = zlib.decompressobj(-15)
+    try:
+        # One byte more than promised is enough to know that the member lies about its size.
+        data = inflater.decompress(packed, size + 1)
+    except zlib.error as error:
+        raise MemberError("zip-damaged", f"does not inflate ({error})") from None
+    if len(data) > size:
+        raise MemberError("zip-bomb", f"expands to more than the {size:,} bytes the zip says")
+    return data

@@ -1,0 +1,113 @@
+"""Checks of a store: functions in a registry, each with a stable code and a severity; messages are data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from sensorium_data.errors import BadArgument, SensoriumError, near_miss
+from sensorium_data.progress import Progress, Report, ignore
+from sensorium_data.schemas import Finding, Severity
+
+if TYPE_CHECKING:
+    from sensorium_data.store.opened import OpenStore
+
+__all__ = ["CHECKS", "Check", "Remark", "check_codes", "register", "run_checks"]
+
+SHOWN = 20  # findings kept of one check: a flipped disk can have one for each of ten thousand chunks
+
+Remark: TypeAlias = tuple[str, str]  # where, what
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check: what it looks at, how bad a finding is, and whether it reads every value."""
+
+    code: str
+    severity: Severity
+    function: Callable[[OpenStore], Iterator[Remark]]
+    thorough: bool
+
+    @property
+    def text(self) -> str:
+        """The first line of the function's docstring."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
+
+CHECKS: dict[str, Check] = {}
+
+
+def register(
+    code: str, severity: Severity = "error", *, thorough: bool = False
+) -> Callable[[Callable[[OpenStore], Iterator[Remark]]], Callable[[OpenStore], Iterator[Remark]]]:
+    """Put a function into the registry under a stable code.
+
+    Parameters
+    ----------
+    code : str
+        Never changes once released.
+    severity : {"error", "warning", "note"}
+    thorough : bool
+        It decodes every value of the store.
+    """
+
+    def enter(function: Callable[[OpenStore], Iterator[Remark]]) -> Callable[[OpenStore], Iterator[Remark]]:
+        CHECKS[code] = Check(code, severity, function, thorough)
+        return function
+
+    return enter
+
+
+def check_codes(*, thorough: bool = True) -> list[str]:
+    """Return the codes of all checks, or of those that do not decode every value."""
+    _load()
+    return [check.code for check in CHECKS.values() if thorough or not check.thorough]
+
+
+def _load() -> None:
+    # The modules register their checks when they are imported.
+    from sensorium_data.store import check_structure, check_values
+
+    del check_structure, check_values
+
+
+def run_checks(store: OpenStore, codes: list[str] | None = None, report: Report = ignore) -> list[Finding]:
+    """Run checks on a store and return what they found, 20 findings a check at most.
+
+    Parameters
+    ----------
+    store : OpenStore
+    codes : list of str, optional
+        Which checks; all by default.
+    report : callable
+
+    Raises
+    ------
+    BadArgument
+        A code that no check has.
+    """
+    chosen = codes if codes is not None else check_codes()
+    _load()
+    for code in chosen:
+        if code not in CHECKS:
+            raise BadArgument(f"no check `{code}`", hint=near_miss(code, list(CHECKS)), code="no-such-check")
+    findings: list[Finding] = []
+    for done, code in enumerate(chosen):
+        report(Progress("check", done, len(chosen), "checks", code))
+        findings += _findings(CHECKS[code], store)
+    report(Progress("check", len(chosen), len(chosen), "checks"))
+    return findings
+
+
+def _findings(check: Check, store: OpenStore) -> list[Finding]:
+    found: list[Finding] = []
+    try:
+        for n, (where, what) in enumerate(check.function(store)):
+            if n < SHOWN:
+                found.append(Finding(code=check.code, severity=check.severity, where=where, what=what))
+        if (more := n + 1 - SHOWN if found else 0) > 0:
+            found.append(Finding(code=check.code, severity=check.severity, where="…", what=f"and {more} more"))
+    except SensoriumError as error:
+        found.append(Finding(code=check.code, severity="error", where=str(store.path), what=error.message))
+    return found

@@ -1,0 +1,208 @@
+"""Checks of what a store says about itself: arrays, clocks, tables, sidecar, digests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import google_crc32c
+import numpy as np
+from pydantic import ValidationError
+
+from sensorium_data.clock import TickClock, clock_of
+from sensorium_data.schemas import Document, ExplicitClock, Neuron, Stimulus, Trial
+from sensorium_data.store.check import Remark, register
+from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, Paths
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sensorium_data.schemas import Signal
+    from sensorium_data.store.opened import OpenStore
+    from sensorium_data.store.shards import ShardRecord
+
+
+def _expected(store: OpenStore) -> Iterator[tuple[str, tuple[int, ...], tuple[str, ...]]]:
+    """Yield path, shape and dims of every array that the session document promises."""
+    session = store.session
+    for column in session.neurons.columns:
+        yield f"{Paths.neurons}/{column.name}", (session.neurons.n,), ("neuron",)
+    for name in Trial.model_fields:
+        yield f"{Paths.trials}/{name}", (session.trials.n,), ("trial",)
+    for name in Stimulus.model_fields:
+        yield f"{Paths.stimuli}/{name}", (session.stimuli.n_variants,), ("variant",)
+    shape = (session.stimuli.n_frames, *session.stimuli.frame_shape)
+    yield Paths.frames, shape, ("frame", "y", "x") if len(shape) == 3 else ("frame", "channel", "y", "x")
+    for signal in session.signals:
+        yield Paths.values(signal.name), (_n_samples(signal),), signal.dims
+
+
+def _n_samples(signal: Signal) -> int:
+    return signal.clock.n_samples if isinstance(signal.clock, ExplicitClock) else clock_of(signal.clock).n_samples
+
+
+@register("session-document")
+def session_document(store: OpenStore) -> Iterator[Remark]:
+    """The consolidated metadata and the document in the root agree with the groups on disk."""
+    attributes = store.root["attributes"][ATTRIBUTE]
+    if attributes != {"layout": LAYOUT, "session": attributes["session"]}:
+        yield Paths.root, f"has unknown attributes beside layout and session: {sorted(attributes)}"
+    if not store.metadata:
+        yield Paths.root, "has no consolidated metadata; opening would cost a read for every array"
+    for path, node in store.metadata.items():
+        try:
+            on_disk = json.loads((store.path / path / Paths.root).read_bytes())
+        except (OSError, ValueError):
+            yield f"{path}/zarr.json", "is in the consolidated metadata but cannot be read"
+            continue
+        known = {k: v for k, v in node.items() if k != "consolidated_metadata"}
+        if {k: v for k, v in on_disk.items() if k != "consolidated_metadata"} != known:
+            yield f"{path}/zarr.json", "differs from the consolidated metadata"
+
+
+@register("arrays")
+def arrays(store: OpenStore) -> Iterator[Remark]:
+    """Every array that the session document promises is there, with its shape and dims."""
+    for path, shape, dims in _expected(store):
+        node = store.metadata.get(path)
+        if node is None or node["node_type"] != "array":
+            yield path, "is missing"
+            continue
+        have, names = tuple(node["shape"]), tuple(node.get("dimension_names") or ())
+        if have[: len(shape)] != shape:
+            yield path, f"has shape {have}, expected {shape}"
+        if names[: len(dims)] != dims:
+            yield path, f"has dims {names}, expected {dims}"
+
+
+@register("clocks")
+def clocks(store: OpenStore) -> Iterator[Remark]:
+    """Explicit times increase, and every signal's clock lies within the session's trials."""
+    for signal in store.session.signals:
+        if isinstance(signal.clock, ExplicitClock):
+            times = store.values(Paths.times(signal.name))
+            if len(times) != signal.clock.n_samples:
+                yield Paths.times(signal.name), f"has {len(times)} times for {signal.clock.n_samples} samples"
+            if (np.diff(times) <= 0).any():
+                yield Paths.times(signal.name), "does not increase"
+
+
+def _documents(model: type[Document], table: Mapping[str, NDArray[Any]], where: str) -> Iterator[Remark]:
+    """Validate every row of a table; columns that the model does not know are left out."""
+    columns = {name: table[name].tolist() for name in model.model_fields if name in table}
+    for row in range(len(next(iter(columns.values()), []))):
+        try:
+            model.model_validate({name: values[row] for name, values in columns.items()})
+        except ValidationError as error:
+            first = error.errors()[0]
+            yield f"{where}[{row}]", f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+@register("neurons")
+def neurons(store: OpenStore) -> Iterator[Remark]:
+    """Unit ids are unique and every row is a neuron."""
+    table = store.table(Paths.neurons)
+    if "unit_id" not in table:
+        yield Paths.neurons, "has no unit_id"
+        return
+    ids, counts = np.unique(table["unit_id"], return_counts=True)
+    if (counts > 1).any():
+        yield f"{Paths.neurons}/unit_id", f"names {ids[counts > 1][:5].tolist()} more than once"
+    flat = {name: values for name, values in table.items() if values.ndim == 1}
+    yield from _documents(Neuron, flat, Paths.neurons)
+
+
+@register("trials")
+def trials(store: OpenStore) -> Iterator[Remark]:
+    """Every row is a trial, in order, on the clock of its signals, and shows a film that is there."""
+    table = store.table(Paths.trials)
+    yield from _documents(Trial, table, Paths.trials)
+    if len(np.unique(table["trial_id"])) < len(table["trial_id"]):
+        yield f"{Paths.trials}/trial_id", "names a trial more than once"
+    if (table["start"][1:] < table["stop"][:-1]).any():
+        yield Paths.trials, "trials overlap in time"
+    if ((table["variant"] >= store.session.stimuli.n_variants) | (table["variant"] < 0) & ~table["missing"]).any():
+        yield f"{Paths.trials}/variant", "points outside stimuli/"
+    for signal in store.session.signals:
+        clock = clock_of(signal.clock) if not isinstance(signal.clock, ExplicitClock) else None
+        if isinstance(clock, TickClock):
+            yield from _on_clock(signal.name, clock, table)
+
+
+def _on_clock(name: str, clock: TickClock, table: Mapping[str, NDArray[Any]]) -> Iterator[Remark]:
+    absent = table["missing"] | (table["responses_withheld"] if name == "responses" else False)
+    for row in np.flatnonzero(~absent):
+        if clock.rows(int(table["start"][row]), int(table["stop"][row])) is None:
+            yield f"{Paths.trials}[{row}]", f"is not wholly on the clock of `{name}`"
+    expected = int(table["n_valid"][~absent].sum())
+    if expected != clock.n_samples:
+        yield Paths.values(name), f"has {clock.n_samples} samples, the trials add up to {expected}"
+
+
+@register("stimuli")
+def stimuli(store: OpenStore) -> Iterator[Remark]:
+    """Every row is a variant whose frames are there."""
+    table = store.table(Paths.stimuli)
+    yield from _documents(Stimulus, table, Paths.stimuli)
+    beyond = table["first_frame"] + table["n_frames"] > store.session.stimuli.n_frames
+    for row in np.flatnonzero(beyond):
+        yield f"{Paths.stimuli}[{row}]", f"ends beyond the {store.session.stimuli.n_frames} stored frames"
+
+
+@register("sidecar")
+def sidecar(store: OpenStore) -> Iterator[Remark]:
+    """The sidecar speaks of the objects that are there, and of all of them."""
+    index = store.sidecar
+    records = [record for shards in index.shards.values() for record in shards]
+    known = {record.key: record.size for record in records}
+    known |= {chunk.key: len(chunk.data) for chunk in index.chunks.values()}
+    for key, size in known.items():
+        path = store.path / key
+        if not path.is_file():
+            yield key, "is missing"
+        elif path.stat().st_size != size:
+            yield key, f"has {path.stat().st_size:,} bytes, the sidecar says {size:,}"
+    there = {p.relative_to(store.path).as_posix() for p in store.path.rglob("*") if p.is_file()}
+    allowed = known.keys() | {f"{Paths.sidecar}/c/0"}
+    for key in sorted(k for k in there - allowed if not k.endswith(Paths.root)):
+        yield key, "is no part of the store"
+
+
+@register("digests")
+def digests(store: OpenStore) -> Iterator[Remark]:
+    """Every encoded chunk has the CRC-32C it was written with."""
+    for chunk in store.sidecar.chunks.values():
+        yield from _chunk(store, chunk.key, chunk.crc)
+    for records in store.sidecar.shards.values():
+        for record in records:
+            yield from _shard(store, record)
+
+
+def _chunk(store: OpenStore, key: str, crc: int) -> Iterator[Remark]:
+    try:
+        seen = google_crc32c.value((store.path / key).read_bytes())
+    except OSError as error:
+        yield key, f"cannot be read ({error.strerror})"
+        return
+    if seen != crc:
+        yield key, f"has CRC-32C {seen:08x}, written as {crc:08x}"
+
+
+def _shard(store: OpenStore, record: ShardRecord) -> Iterator[Remark]:
+    try:
+        with (store.path / record.key).open("rb") as file:
+            # Chunks lie end to end; the index, 16 bytes a chunk and its own checksum, ends the file.
+            for n, ((offset, length), crc) in enumerate(zip(record.index.tolist(), record.crc.tolist(), strict=True)):
+                file.seek(offset)
+                seen = google_crc32c.value(file.read(length))
+                if seen != crc:
+                    yield f"{record.key} chunk {n}", f"has CRC-32C {seen:08x}, written as {crc:08x}"
+            tail = file.read()
+    except OSError as error:
+        yield record.key, f"cannot be read ({error.strerror})"
+        return
+    index = np.frombuffer(tail[:-4][: record.index.nbytes], "<u8").reshape(-1, 2)
+    if google_crc32c.value(tail[:-4]) != int.from_bytes(tail[-4:], "little") or not np.array_equal(index, record.index):
+        yield record.key, "has an index that is damaged or not the one the sidecar holds"
+

@@ -1,0 +1,130 @@
+"""The sidecar: every shard index, a CRC-32C per encoded chunk, and the bytes of all single-chunk arrays, in one object.
+
+It is a plain Zarr array of bytes (`sidecar/index`), so that a store holds nothing that Zarr does not know. Its bytes::
+
+    "SDX1"  length of the JSON (uint64, little-endian)  JSON  blobs
+
+The JSON maps each array to its chunks: for shards, where index and checksums lie among the blobs; for a single chunk,
+where its bytes lie. Every entry carries the size of the object it speaks of: where they differ, the sidecar is stale
+and must not be used.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import google_crc32c
+import numpy as np
+
+from sensorium_data.errors import StoreInvalid
+from sensorium_data.store.shards import ShardRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from sensorium_data.store.layout import ArraySpec
+
+__all__ = ["ChunkRecord", "Sidecar", "pack_sidecar", "read_sidecar"]
+
+MAGIC = b"SDX1"
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRecord:
+    """The encoded bytes of an array that is one chunk, and their CRC-32C."""
+
+    key: str
+    data: bytes
+    crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """The sidecar, parsed: records of shards and single chunks by array path."""
+
+    shards: dict[str, tuple[ShardRecord, ...]]
+    chunks: dict[str, ChunkRecord]
+
+
+class _Blobs:
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self.size = 0
+
+    def add(self, data: bytes) -> list[int]:
+        place = [self.size, len(data)]
+        self.parts.append(data)
+        self.size += len(data)
+        return place
+
+
+def pack_sidecar(shards: Iterable[tuple[ArraySpec, list[ShardRecord]]], singles: dict[str, tuple[str, Path]]) -> bytes:
+    """Return the bytes of the sidecar.
+
+    Parameters
+    ----------
+    shards : iterable of (spec, records)
+        The sharded arrays.
+    singles : dict of path to (key, file)
+        The arrays of one chunk, already written.
+    """
+    blobs = _Blobs()
+    entries: dict[str, Any] = {}
+    for spec, records in shards:
+        listed = [
+            {"key": r.key, "size": r.size, "index": blobs.add(r.index.tobytes()), "crc": blobs.add(r.crc.tobytes())}
+            for r in records
+        ]
+        entries[spec.path] = {"kind": "shards", "shards": listed}
+    for path, (key, file) in singles.items():
+        data = file.read_bytes()
+        entries[path] = {"kind": "chunk", "key": key, "data": blobs.add(data), "crc": google_crc32c.value(data)}
+    body = b"".join(blobs.parts)
+    header = json.dumps({"arrays": entries, "crc": google_crc32c.value(body)}, separators=(",", ":")).encode()
+    return MAGIC + struct.pack("<Q", len(header)) + header + body
+
+
+def read_sidecar(data: bytes, where: str) -> Sidecar:
+    """Return the sidecar from its bytes.
+
+    Raises
+    ------
+    StoreInvalid
+        The bytes are no sidecar, or their checksum is wrong.
+    """
+    try:
+        if data[:4] != MAGIC:
+            raise ValueError("it does not begin with SDX1")  # noqa: TRY301  # one place turns every fault into one error
+        start = 12 + struct.unpack("<Q", data[4:12])[0]
+        header = json.loads(data[12:start])
+        body = memoryview(data)[start:]
+        if google_crc32c.value(bytes(body)) != header["crc"]:
+            raise ValueError("its checksum is wrong")  # noqa: TRY301
+        return _parse(header["arrays"], body)
+    except (ValueError, KeyError, TypeError, struct.error) as error:
+        raise StoreInvalid(f"{where}: the sidecar cannot be used: {error}", code="sidecar-damaged") from None
+
+
+def _parse(entries: dict[str, Any], body: memoryview) -> Sidecar:
+    def blob(place: list[int]) -> memoryview:
+        return body[place[0] : place[0] + place[1]]
+
+    shards, chunks = {}, {}
+    for path, entry in entries.items():
+        if entry["kind"] == "chunk":
+            chunks[path] = ChunkRecord(entry["key"], bytes(blob(entry["data"])), entry["crc"])
+            continue
+        shards[path] = tuple(
+            ShardRecord(
+                s["key"],
+                s["size"],
+                np.frombuffer(blob(s["index"]), "<u8").reshape(-1, 2),
+                np.frombuffer(blob(s["crc"]), "<u4"),
+            )
+            for s in entry["shards"]
+        )
+    return Sidecar(shards, chunks)
