@@ -129,11 +129,10 @@ class NotFound(SensoriumError, FileNotFoundError):
     exit_code = 4
 
 
-class NoSuchItem(SensoriumError, KeyError):
+class NoSuchItem(NotFound, KeyError):
     """No such signal, trial, tier or reader; the hint names near misses."""
 
     code = "no-such-item"
-    exit_code = 4
 
 
 class DataInvalid(SensoriumError, ValueError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sensorium_data.schemas.base import Document, Name, NonNegative
+from pydantic import Field
+
+from sensorium_data.schemas.base import Document, Integer, Name, NonNegative
 
 __all__ = ["Column", "Neuron", "NeuronTable"]
 
@@ -19,14 +21,14 @@ class Column(Document):
 class Neuron(Document):
     """One recorded unit. Positions are micrometres in the motor coordinates of the microscope, not an atlas."""
 
-    unit_id: int
+    unit_id: Integer
     x: float | None = None
     y: float | None = None
     z: float | None = None
     area: str | None = None
     layer: str | None = None
     depth: float | None = None
-    extra: dict[str, bool | int | float | str | None] = {}
+    extra: dict[str, bool | int | float | str | None] = Field(default_factory=dict)
 
 
 class NeuronTable(Document):

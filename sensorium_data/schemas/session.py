@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from sensorium_data.schemas.base import Digest, Document, Name, NonNegative
+from sensorium_data.schemas.base import Digest, Document, Name, NonNegative, Timestamp
 from sensorium_data.schemas.neuron import NeuronTable
 from sensorium_data.schemas.signal import Signal
 from sensorium_data.schemas.statistics import Statistic
@@ -25,7 +24,6 @@ __all__ = [
     "Preset",
     "Provenance",
     "Session",
-    "datetime",
 ]
 
 Preset = Literal["compact", "fast", "portable"]
@@ -91,7 +89,7 @@ class Provenance(Document):
     options: ConvertOptions
     codec: Name = Field(description="how the chunks of the responses are stored")
     notes: tuple[Note, ...] = ()
-    converted_at: AwareDatetime
+    converted_at: Timestamp
 
 
 class Session(Document):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from sensorium_data.schemas.base import Document, Name, NonNegative, Positive
+from sensorium_data.schemas.base import Document, Integer, Name, NonNegative, Positive
 
 __all__ = ["Channel", "Clock", "ExplicitClock", "Rate", "RegularClock", "Rounding", "SegmentedClock", "Signal"]
 
@@ -37,7 +37,7 @@ class RegularClock(Document):
     """Samples at ``origin_ns / 1e9 + k / rate`` seconds, k = 0 … n_samples - 1."""
 
     kind: Literal["regular"]
-    origin_ns: int = Field(description="time of tick 0, nanoseconds of the session's time axis")
+    origin_ns: Integer = Field(description="time of tick 0, nanoseconds of the session's time axis")
     rate: Rate
     n_samples: NonNegative
     nominal: bool = Field(default=False, description="true where the source has no true clock and the rate is nominal")
@@ -47,9 +47,11 @@ class SegmentedClock(Document):
     """As a regular clock, but sampled only in some half-open runs of ticks; rows count through the runs."""
 
     kind: Literal["segmented"]
-    origin_ns: int
+    origin_ns: Integer
     rate: Rate
-    segments: tuple[tuple[int, int], ...] = Field(description="half-open runs of ticks [start, stop), ascending")
+    segments: tuple[tuple[Integer, Integer], ...] = Field(
+        description="half-open runs of ticks [start, stop), ascending"
+    )
     nominal: bool = False
 
     @model_validator(mode="after")

@@ -25,7 +25,8 @@ class Stimulus(Document):
     label_source: LabelSource = Field(default="", description="where the label comes from")
     digest: Digest
     max_difference: Annotated[float, Field(ge=0)] = Field(
-        default=0.0, description="largest difference from the group's first variant over their common frames, grey levels"
+        default=0.0,
+        description="largest difference from the group's first variant over their common frames, grey levels",
     )
     n_different: NonNegative = Field(default=0, description="pixels that differ over the common frames")
 

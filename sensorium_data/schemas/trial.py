@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from sensorium_data.schemas.base import Document, Name, NonNegative
+from sensorium_data.schemas.base import Document, Integer, Name, NonNegative, RowOrMissing
 
 __all__ = ["ROLES", "Role", "Tier", "Trial", "TrialTable"]
 
@@ -37,15 +37,15 @@ class Trial(Document):
     trial_id: NonNegative = Field(description="the published file number")
     tier: Name
     role: Role
-    variant: Annotated[int, Field(ge=-1, description="row of stimuli/, -1 where the trial is missing")]
-    stimulus: Annotated[int, Field(ge=-1, description="stimulus group, -1 where the trial is missing")]
-    start: int
-    stop: int
+    variant: RowOrMissing = Field(description="row of stimuli/, -1 where the trial is missing")
+    stimulus: RowOrMissing = Field(description="stimulus group, -1 where the trial is missing")
+    start: Integer
+    stop: Integer
     n_valid: NonNegative
     responses_withheld: bool = False
     missing: bool = False
     order: NonNegative
-    segment: Annotated[int, Field(ge=-1, description="trials of one segment were shown back to back")]
+    segment: RowOrMissing = Field(description="trials of one segment were shown back to back")
 
     @model_validator(mode="after")
     def _half_open(self) -> Self:

@@ -26,6 +26,7 @@ from sensorium_data.sources.sensorium2023_facts import (
     MICE,
     NATURAL_TIERS,
     ORDER_BASIS,
+    SHORTEST_IMAGES,
 )
 
 if TYPE_CHECKING:
@@ -194,11 +195,15 @@ class Recording(RawSession):
         kinds = mouse.live if trial.tier == "live_test_bonus" else mouse.final
         if len(kinds) == 1:
             return kinds[0], "facts"
-        fitting = [kind for kind in kinds if KIND_LENGTHS.get(kind, n_valid) == n_valid]
+        fitting = [kind for kind in kinds if _fits(kind, n_valid)]
         if len(fitting) == 2 and "NaturalImages" in fitting:
             images = still > STILL
             return next((kind for kind in fitting if (kind == "NaturalImages") == images)), "facts+content"
         return (fitting[0], "facts+length") if len(fitting) == 1 else ("", "")
+
+
+def _fits(kind: str, n_valid: int) -> bool:
+    return n_valid == KIND_LENGTHS[kind] if kind in KIND_LENGTHS else n_valid >= SHORTEST_IMAGES
 
 
 def _infinite(where: str) -> Problem:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sensorium_data.schemas import Citation, Licence
 
-__all__ = ["CITATIONS", "KIND_LENGTHS", "LICENCE", "MICE", "NATURAL_TIERS", "ORDER_BASIS", "Mouse"]
+__all__ = ["CITATIONS", "KIND_LENGTHS", "LICENCE", "MICE", "NATURAL_TIERS", "ORDER_BASIS", "SHORTEST_IMAGES", "Mouse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ MICE = {
 
 # Valid frames of each kind; sequences of images vary from 305 to 326 (once 403, once 414) and have no entry.
 KIND_LENGTHS = {"Gabor": 300, "GaussianDot": 315, "PinkNoise": 324, "RandomDots": 240}
+SHORTEST_IMAGES = 305
 
 NATURAL_TIERS = frozenset({"train", "oracle", "live_test_main", "final_test_main"})
 

@@ -1,0 +1,117 @@
+"""What a session is, how big, from where: one set of facts for the text repr, the HTML repr and `info`."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensorium_data.clock import TickClock
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sensorium_data.handle import SessionHandle
+    from sensorium_data.schemas import Tier
+
+__all__ = ["as_html", "as_text", "facts_of", "human_bytes"]
+
+
+def human_bytes(n: int) -> str:
+    """Return a number of bytes for people.
+
+    Examples
+    --------
+    >>> human_bytes(999), human_bytes(42_300_000)
+    ('999 B', '42.3 MB')
+    """
+    size = float(n)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
+def _tier(tier: Tier) -> str:
+    extra = [f"{n} {what}" for n, what in ((tier.n_withheld, "withheld"), (tier.n_missing, "missing")) if n]
+    return f"{tier.name} {tier.n_trials}" + (f" ({', '.join(extra)})" if extra else "")
+
+
+def _signals(handle: SessionHandle) -> list[str]:
+    lines = []
+    for name, signal in handle.signals.items():
+        sizes = [f"time {handle.clocks[name].n_samples:,}"]
+        sizes += [f"neuron {handle.document.neurons.n:,}" if d == "neuron" else d for d in signal.dims[1:]]
+        rounding = signal.rounding
+        kept = "" if rounding.exact else f", rounded from {rounding.source_dtype} by at most {rounding.max_abs_error:.2g}"
+        unit = f" {signal.unit}" if signal.unit else ""
+        lines.append(f"{name} ({' × '.join(sizes)}) {rounding.stored_dtype}{unit}{kept}")
+    return lines
+
+
+def _time(handle: SessionHandle) -> str:
+    clocks = [clock for clock in handle.clocks.values() if isinstance(clock, TickClock) and clock.n_samples]
+    if not clocks:
+        return "no samples"
+    widest = max(clocks, key=lambda clock: clock.n_samples)
+    runs = len(np.unique(handle.trials["segment"][handle.trials["segment"] >= 0]))
+    minutes = float(widest.n_samples / widest.rate / 60)
+    nominal = "nominal " if widest.nominal else ""
+    return f"{float(widest.rate):g} Hz {nominal}clock, {minutes:.1f} min in {runs} contiguous run{'s' * (runs != 1)}"
+
+
+def facts_of(handle: SessionHandle) -> list[tuple[str, Sequence[str]]]:
+    """Return labelled facts about a session, each with one or more lines."""
+    document, made = handle.document, handle.document.provenance
+    size = sum(path.stat().st_size for path in Path(handle.where).rglob("*") if path.is_file())
+    shape = "×".join(map(str, document.stimuli.frame_shape))
+    kind = "films" if document.identity.modality == "dynamic" else "images"
+    labels = sorted(set(handle.stimuli["label"].tolist()) - {""})
+    source = f"{made.reader} {made.source_name}, {human_bytes(made.source_bytes)}"
+    facts: list[tuple[str, Sequence[str]]] = [
+        ("where", [f"{handle.where}, {human_bytes(size)}, {made.options.preset} ({made.codec})"]),
+        ("source", [f"{source}, sha256 {(made.source_digest or 'unknown')[:12]}…, {made.converted_at:%Y-%m-%d}"]),
+        ("neurons", [f"{document.neurons.n:,}: {', '.join(column.name for column in document.neurons.columns)}"]),
+        ("trials", [f"{document.trials.n}: " + ", ".join(_tier(tier) for tier in document.trials.tiers)]),
+        (
+            "stimuli",
+            [
+                f"{document.stimuli.n_variants} {kind} in {document.stimuli.n_groups} groups, "
+                f"{document.stimuli.n_frames:,} frames of {shape} {document.stimuli.dtype}",
+                *([", ".join(labels)] if labels else []),
+            ],
+        ),
+        ("signals", _signals(handle)),
+        ("time", [_time(handle)]),
+        ("licence", [document.licence.name if document.licence else "not known"]),
+        ("cite", [citation.text for citation in document.citations]),
+        ("notes", [note.text for note in made.notes]),
+    ]
+    return [(label, lines) for label, lines in facts if lines]
+
+
+def _title(handle: SessionHandle) -> str:
+    identity = handle.document.identity
+    mouse = f", mouse {identity.mouse}" if identity.mouse else ""
+    return f"Session {identity.key}{mouse}"
+
+
+def as_text(handle: SessionHandle) -> str:
+    """Return the facts as lines of text."""
+    lines = [_title(handle)]
+    for label, values in facts_of(handle):
+        lines += [f"  {label if i == 0 else '':8} {value}" for i, value in enumerate(values)]
+    return "\n".join(lines)
+
+
+def as_html(handle: SessionHandle) -> str:
+    """Return the facts as a table for notebooks; every value is escaped."""
+    rows = "".join(
+        f"<tr><th style='text-align:left;vertical-align:top'>{html.escape(label)}</th>"
+        f"<td style='text-align:left'>{'<br>'.join(html.escape(value) for value in values)}</td></tr>"
+        for label, values in facts_of(handle)
+    )
+    return f"<div><strong>{html.escape(_title(handle))}</strong><table>{rows}</table></div>"

@@ -1,0 +1,125 @@
+"""An opened store as numpy sees it: tables, clocks, and the samples of one trial. What loaders need, and no xarray."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensorium_data.clock import Clock, TickClock, clock_of
+from sensorium_data.errors import NoSuchItem, near_miss
+from sensorium_data.schemas import ExplicitClock
+from sensorium_data.store.layout import Paths
+from sensorium_data.store.opened import OpenStore
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sensorium_data.schemas import Session as SessionDocument
+    from sensorium_data.schemas import Signal
+
+__all__ = ["SessionHandle"]
+
+
+class SessionHandle:
+    """A session store, opened; pickles as its path and reopens in each process.
+
+    Parameters
+    ----------
+    where : str or Path
+        The store.
+
+    Raises
+    ------
+    NotFound
+        Nothing is there.
+    StoreInvalid
+        It is no session store, of another layout, or damaged at the root.
+    """
+
+    def __init__(self, where: str | Path) -> None:
+        self.store = OpenStore(Path(where))
+        self.where = str(where)
+
+    def __reduce__(self) -> tuple[type[SessionHandle], tuple[str]]:
+        """Pickle as a recipe: no open file crosses a process."""
+        return type(self), (self.where,)
+
+    @property
+    def document(self) -> SessionDocument:
+        """What the root of the store says about the recording."""
+        return self.store.session
+
+    @cached_property
+    def trials(self) -> dict[str, NDArray[Any]]:
+        """Columns of the trial table, each (trial, …)."""
+        return self.store.table(Paths.trials)
+
+    @cached_property
+    def neurons(self) -> dict[str, NDArray[Any]]:
+        """Columns of the neuron table, each (neuron, …)."""
+        return self.store.table(Paths.neurons)
+
+    @cached_property
+    def stimuli(self) -> dict[str, NDArray[Any]]:
+        """Columns of the table of films, each (variant,)."""
+        return self.store.table(Paths.stimuli)
+
+    @cached_property
+    def signals(self) -> dict[str, Signal]:
+        """Documents of the signals, by name."""
+        return {signal.name: signal for signal in self.document.signals}
+
+    @cached_property
+    def clocks(self) -> dict[str, Clock]:
+        """Clock of each signal."""
+        return {name: self._clock(signal) for name, signal in self.signals.items()}
+
+    def _clock(self, signal: Signal) -> Clock:
+        explicit = isinstance(signal.clock, ExplicitClock)
+        return clock_of(signal.clock, self.store.values(Paths.times(signal.name)) if explicit else None)
+
+    def signal(self, name: str) -> Signal:
+        """Return the document of a signal.
+
+        Raises
+        ------
+        NoSuchItem
+            With near misses.
+        """
+        if name not in self.signals:
+            hint = near_miss(name, list(self.signals))
+            raise NoSuchItem(f"{self.where}: no signal `{name}`", hint=hint, code="no-such-signal")
+        return self.signals[name]
+
+    def trial_row(self, trial_id: int) -> int:
+        """Return the row of a trial in the table.
+
+        Raises
+        ------
+        NoSuchItem
+            No trial has that published number.
+        """
+        numbers = self.trials["trial_id"]
+        found = np.flatnonzero(numbers == trial_id)
+        if not len(found):
+            hint = f"trials are numbered {numbers.min()} to {numbers.max()}, with holes" if len(numbers) else ""
+            raise NoSuchItem(f"{self.where}: no trial {trial_id!r}", hint=hint, code="no-such-trial")
+        return int(found[0])
+
+    def rows(self, name: str, row: int) -> slice | None:
+        """Return where a signal's samples of a trial are, or None where it has none (missing, withheld)."""
+        clock = self.clocks[name]
+        if not isinstance(clock, TickClock):
+            return None
+        return clock.rows(int(self.trials["start"][row]), int(self.trials["stop"][row]))
+
+    def frames(self, row: int) -> slice | None:
+        """Return where the frames of a trial's film are in `stimuli/frames`, or None for a missing trial."""
+        variant = int(self.trials["variant"][row])
+        if variant < 0:
+            return None
+        first = int(self.stimuli["first_frame"][variant])
+        return slice(first, first + int(self.stimuli["n_frames"][variant]))

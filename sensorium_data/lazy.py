@@ -1,0 +1,60 @@
+"""Zarr arrays as lazy xarray variables: nothing is read until values are asked for, and then only what was asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from xarray import Variable  # noqa: TID253  # only views import this module, and they are xarray's face
+from xarray.backends import BackendArray  # noqa: TID253
+from xarray.core import indexing  # noqa: TID253
+
+from sensorium_data.store.layout import quiet_zarr
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import zarr
+    from numpy.typing import NDArray
+
+    from sensorium_data.store.opened import OpenStore
+
+__all__ = ["lazy_variable"]
+
+
+class StoreArray(BackendArray):  # type: ignore[misc,unused-ignore]
+    """One array of a store; reopened in each process, so that it can be pickled."""
+
+    def __init__(self, store: OpenStore, path: str) -> None:
+        self._store = store
+        self._path = path
+        self._array: zarr.Array[Any] | None = None
+        array = self._open()
+        self.shape = array.shape
+        self.dtype = np.dtype(array.dtype)
+
+    def _open(self) -> zarr.Array[Any]:
+        if self._array is None:
+            self._array = self._store.array(self._path)
+        return self._array
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open array behind."""
+        return self.__dict__ | {"_array": None}
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:  # noqa: ANN401  # xarray's own signature
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        with quiet_zarr():
+            array = self._open()
+            if all(isinstance(part, (int, np.integer, slice)) for part in key):
+                return np.asarray(array[key])
+            return np.asarray(array.oindex[key])
+
+
+def lazy_variable(
+    store: OpenStore, path: str, dims: tuple[str, ...], attrs: Mapping[str, Any] | None = None
+) -> Variable:
+    """Return an array of the store as an xarray variable that reads when it is looked at."""
+    return Variable(dims, indexing.LazilyIndexedArray(StoreArray(store, path)), dict(attrs or {}))

@@ -1,0 +1,232 @@
+"""The xarray face of a session: tables, signals and trials, lazy until values are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensorium_data.clock import TickClock
+from sensorium_data.describe import as_html, as_text
+from sensorium_data.handle import SessionHandle
+from sensorium_data.store.layout import Paths
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from numpy.typing import NDArray
+
+    from sensorium_data.schemas import Session as SessionDocument
+
+__all__ = ["Session", "open_session"]
+
+
+class _Signals(Mapping[str, "xr.DataArray"]):
+    """The signals of a session by name, made when they are asked for."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        return self._session[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._session.handle.signals)
+
+    def __len__(self) -> int:
+        return len(self._session.handle.signals)
+
+    def __repr__(self) -> str:
+        return f"signals: {', '.join(self)}"
+
+
+class Session:
+    """One recording, opened lazily.
+
+    Parameters
+    ----------
+    handle : SessionHandle
+        The opened store.
+
+    Examples
+    --------
+    >>> import tempfile, sensorium_data as sd
+    >>> from sensorium_data.testing import make_session
+    >>> session = sd.open_session(make_session(tempfile.mkdtemp(), n_neurons=5))
+    >>> session["responses"].dims
+    ('time', 'neuron')
+    """
+
+    def __init__(self, handle: SessionHandle) -> None:
+        self.handle = handle
+
+    def __repr__(self) -> str:
+        return as_text(self.handle)
+
+    def _repr_html_(self) -> str:
+        return as_html(self.handle)
+
+    @property
+    def document(self) -> SessionDocument:
+        """The session document: identity, clocks, provenance, licence and citation."""
+        return self.handle.document
+
+    @property
+    def neurons(self) -> xr.Dataset:
+        """Unit ids, positions and every other column, over (neuron,)."""
+        return self._table(Paths.neurons, self.handle.neurons)
+
+    @property
+    def trials(self) -> xr.Dataset:
+        """The trial table over (trial,), with start and stop in seconds beside the exact ticks."""
+        table = self._table(Paths.trials, self.handle.trials)
+        clock = next((c for c in self.handle.clocks.values() if isinstance(c, TickClock)), None)
+        if clock is not None:
+            for name in ("start", "stop"):
+                seconds = clock.tick_times_s(self.handle.trials[name])
+                table[f"{name}_s"] = ("trial", seconds, {"units": "s"})
+        return table.set_coords("trial_id")
+
+    @property
+    def stimuli(self) -> xr.Dataset:
+        """The films or images over (variant,): group, label, length; the pixels are in `frames`."""
+        return self._table(Paths.stimuli, self.handle.stimuli)
+
+    @property
+    def frames(self) -> xr.DataArray:
+        """Every stored frame, (frame, …, y, x), lazy."""
+        return self._lazy(Paths.frames, name="frames")
+
+    @property
+    def signals(self) -> Mapping[str, xr.DataArray]:
+        """The signals by name, lazy."""
+        return _Signals(self)
+
+    @property
+    def statistics(self) -> xr.DataTree:
+        """The shipped statistics (`source`) and the store's own (`train`), lazy."""
+        import xarray as xr
+
+        nodes: dict[str, dict[str, xr.DataArray]] = {}
+        for path in self.handle.store.array_paths(Paths.statistics):
+            group, name = path.removeprefix(Paths.statistics + "/").rsplit("/", 1)
+            nodes.setdefault(group, {})[name] = self._lazy(path, name=name)
+        return xr.DataTree.from_dict({group: xr.Dataset(arrays) for group, arrays in nodes.items()})
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        """Return a signal, (time, …), lazy, with its exact times in seconds.
+
+        Raises
+        ------
+        NoSuchItem
+            No signal has that name; the hint names near misses.
+        """
+        signal = self.handle.signal(name)
+        coords = {"time": ("time", self.handle.clocks[name].times_s(), {"units": "s"}), **self._channels(name)}
+        attrs = {"units": signal.unit} if signal.unit else {}
+        return self._lazy(Paths.values(name), name=name).assign_coords(coords).assign_attrs(attrs)
+
+    def trial(self, trial_id: int) -> xr.Dataset:
+        """Return what was published of one presentation: its valid samples, in the stored precision.
+
+        Parameters
+        ----------
+        trial_id : int
+            The published file number.
+
+        Returns
+        -------
+        xarray.Dataset
+            `video` (time, y, x) and the signals that have samples there, (time, …). A trial whose responses are
+            withheld has no `responses`; a missing trial has neither film nor signals.
+
+        Raises
+        ------
+        NoSuchItem
+            No trial has that number.
+        """
+        import xarray as xr
+
+        handle, row = self.handle, self.handle.trial_row(trial_id)
+        data: dict[str, Any] = {}
+        if (frames := handle.frames(row)) is not None:
+            film = self.frames[frames]
+            dims = ("time", *film.dims[1:]) if self.document.identity.modality == "dynamic" else film.dims[1:]
+            pixels = film.to_numpy()
+            name = "video" if dims[0] == "time" else "image"
+            data[name] = (dims, pixels if dims[0] == "time" else pixels[0], {"units": "grey levels"})
+        for name in handle.signals:
+            if (rows := handle.rows(name, row)) is not None:
+                data[name] = self[name][rows].variable.load()
+        dataset = xr.Dataset(data, coords=self._trial_coords(row, set(data)), attrs=self._trial_attrs(row))
+        return dataset
+
+    def _trial_coords(self, row: int, names: set[str]) -> dict[str, Any]:
+        coords: dict[str, Any] = {}
+        for name in names & self.handle.signals.keys():
+            coords |= self._channels(name)
+        clock = next((c for c in self.handle.clocks.values() if isinstance(c, TickClock)), None)
+        if clock is not None and names:
+            ticks = np.arange(self.handle.trials["start"][row], self.handle.trials["stop"][row])
+            coords["time"] = ("time", clock.tick_times_s(ticks), {"units": "s"})
+        return coords
+
+    def _trial_attrs(self, row: int) -> dict[str, Any]:
+        known = ("trial_id", "tier", "stimulus", "variant", "responses_withheld", "missing")
+        return {name: self.handle.trials[name][row].item() for name in known}
+
+    def _channels(self, name: str) -> dict[str, Any]:
+        signal = self.handle.signals[name]
+        if "neuron" in signal.dims:
+            return {"unit_id": ("neuron", self.handle.neurons["unit_id"])}
+        if len(signal.dims) > 1:
+            return {signal.dims[1]: (signal.dims[1], [channel.name for channel in signal.channels])}
+        return {}
+
+    def _lazy(self, path: str, *, name: str) -> xr.DataArray:
+        import xarray as xr
+
+        from sensorium_data.lazy import lazy_variable
+
+        node = self.handle.store.metadata[path]
+        attrs = node.get("attributes", {})
+        return xr.DataArray(lazy_variable(self.handle.store, path, tuple(node.get("dimension_names") or ()), attrs), name=name)
+
+    def _table(self, group: str, columns: Mapping[str, NDArray[Any]]) -> xr.Dataset:
+        import xarray as xr
+
+        metadata = self.handle.store.metadata
+        variables = {}
+        for name, values in columns.items():
+            node = metadata[f"{group}/{name}"]
+            variables[name] = (tuple(node["dimension_names"]), values, node.get("attributes", {}))
+        return xr.Dataset(variables)
+
+
+def open_session(where: str | Path, *, storage_options: Mapping[str, object] | None = None) -> Session:
+    """Open a session store; nothing but its root is read.
+
+    Parameters
+    ----------
+    where : str or Path
+        The store.
+    storage_options : mapping, optional
+        For remote stores.
+
+    Raises
+    ------
+    NotFound
+        Nothing is there.
+    StoreInvalid
+        It is no session store, of another layout, or damaged at the root.
+
+    Examples
+    --------
+    >>> import tempfile, sensorium_data as sd
+    >>> from sensorium_data.testing import make_session
+    >>> sd.open_session(make_session(tempfile.mkdtemp())).trial(0)["video"].dims
+    ('time', 'y', 'x')
+    """
+    del storage_options
+    return Session(SessionHandle(where))
