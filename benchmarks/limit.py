@@ -7,18 +7,20 @@ no plan, no statistics of its own, nothing written.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Lock, local
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
 __all__ = ["Limit"]
 
-Encoder: TypeAlias = Callable[[NDArray[Any]], object]
+Encoder: TypeAlias = "Callable[[NDArray[Any]], object]"
 
 CHUNK = 20  # rows in a chunk of a store
 BIG = 1 << 20  # bytes from which shipped statistics are cut into chunks
@@ -70,8 +72,8 @@ class Limit:
     def run(self) -> int:
         """Do the work once and return how many members were read."""
         self._seen.clear()
-        # The largest encodings first, so that no thread is left waiting at the end.
-        names = sorted(self.source.rglob("*.npy"), key=lambda p: ("statistics" not in p.parts, "responses" not in p.parts))
+        # The largest first, so that no thread is left waiting at the end.
+        names = sorted(self.source.rglob("*.npy"), key=lambda p: p.stat().st_size, reverse=True)
         with ThreadPoolExecutor(self.n_threads) as pool:
             return len(list(pool.map(self._member, names)))
 
@@ -79,9 +81,9 @@ class Limit:
         raw = _buffer(self._local, "raw", path.stat().st_size)
         with path.open("rb", buffering=0) as file:
             at = 0
-            while n := file.readinto(memoryview(raw)[at:]):
+            while n := file.readinto(raw.data[at:]):
                 at += n
-        digest = hashlib.sha256(raw).hexdigest()
+        digest = hashlib.sha256(raw.data).hexdigest()
         folder = path.relative_to(self.source).parts
         if folder[:2] == ("data", "responses"):
             self._chunks(self._transposed(_values(path, raw)[:, : self.n_valid], np.float32), self.floats)
@@ -115,4 +117,5 @@ def _values(path: Path, raw: NDArray[np.uint8]) -> NDArray[Any]:
     with path.open("rb") as file:
         np.lib.format.read_magic(file)
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        return raw[file.tell() :].view(dtype).reshape(shape)
+            values: NDArray[Any] = raw[file.tell() :].view(dtype).reshape(shape)
+    return values

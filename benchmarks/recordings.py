@@ -8,15 +8,18 @@ here is for measuring sizes and times alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NAME", "Size", "make_recording", "real_traces"]
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterator
+
+__all__ = ["NAME", "Size", "add_size", "make_recording", "real_traces", "size_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -42,6 +45,20 @@ class Size:
     def n_train(self) -> int:
         """Trials of the train tier."""
         return max(1, round(self.trials * TRAIN))
+
+
+def add_size(parser: argparse.ArgumentParser, default: Size) -> None:
+    """Add an option for every field of a size, and `--source`, where recordings are kept."""
+    for field in fields(Size):
+        parser.add_argument(f"--{field.name}", type=int, default=getattr(default, field.name))
+    parser.add_argument("--source", type=Path, help="keep recordings below this folder and use those that are there")
+
+
+def size_of(given: argparse.Namespace) -> Size:
+    """Return the size that was asked for; the folder of `--source` is made."""
+    if given.source is not None:
+        given.source.mkdir(parents=True, exist_ok=True)
+    return Size(*(getattr(given, field.name) for field in fields(Size)))
 
 
 def real_traces() -> NDArray[np.float32] | None:
@@ -78,7 +95,8 @@ class _Responses:
     def trial(self, number: int, n_valid: int) -> Floats:
         """Return (neuron, time) float64."""
         columns = (self.offsets[:, None] + number * n_valid + np.arange(n_valid)) % self.traces.shape[1]
-        return self.traces[self.rows[:, None], columns]
+        picked: Floats = self.traces[self.rows[:, None], columns]
+        return picked
 
 
 class _Films:
@@ -105,7 +123,9 @@ class _Films:
     def _clip(self) -> NDArray[Any]:
         clip = self.clips[self.rng.integers(len(self.clips))]
         start = self.rng.integers(max(1, len(clip) - 60))
-        return clip[start : start + self.rng.integers(60, 200), :: self.rng.choice([-1, 1]), :: self.rng.choice([-1, 1])]
+        y, x = self.rng.choice([-1, 1], 2)
+        cut: NDArray[Any] = clip[start : start + self.rng.integers(60, 200), ::y, ::x]
+        return cut
 
     def _noise(self) -> NDArray[Any]:
         coarse = self.rng.normal(128, 50, (20, 9, 16))

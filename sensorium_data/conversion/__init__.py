@@ -6,6 +6,7 @@ The package is called `conversion` so that `sensorium_data.convert` is always th
 from __future__ import annotations
 
 from sensorium_data.conversion.against import check_against
+from sensorium_data.conversion.checking import check_store
 from sensorium_data.conversion.pipeline import convert, plan_only
 
-__all__ = ["check_against", "convert", "plan_only"]
+__all__ = ["check_against", "check_store", "convert", "plan_only"]

@@ -1,0 +1,85 @@
+"""`sensorium-data demo`: the whole way in a minute, without network or account."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sensorium_data.cli.options import json_option
+from sensorium_data.cli.output import emit_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["command"]
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        yield keep
+    else:
+        with tempfile.TemporaryDirectory(prefix="sensorium-data-demo-") as folder:
+            yield Path(folder)
+
+
+@click.command(
+    "demo",
+    epilog="""\b
+Examples:
+  sensorium-data demo
+  sensorium-data demo --keep demo/ --neurons 200
+
+Exit codes: 0, 5 the store does not equal its source (a bug), 7 FOLDER holds a demo already.""",
+)
+@click.option("--keep", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep the recording and the store there.")
+@click.option("--neurons", type=click.IntRange(1, 10_000), default=60, show_default=True, help="Neurons of the small mouse.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another mouse.")
+@json_option
+@click.pass_context
+def command(ctx: click.Context, keep: Path | None, neurons: int, seed: int, as_json: bool) -> None:
+    """Make a small mouse in the published format, convert it, check it against its source, and open it."""
+    with _folder(keep) as folder:
+        outcome = _run(folder, neurons, seed, quiet=as_json)
+    if as_json:
+        emit_json(outcome)
+    if not outcome["sound"]:
+        ctx.exit(5)
+
+
+def _run(folder: Path, n_neurons: int, seed: int, *, quiet: bool) -> dict[str, Any]:
+    from sensorium_data import convert, open_session
+    from sensorium_data.cli.check import as_lines
+    from sensorium_data.cli.convert import summary
+    from sensorium_data.conversion import check_store
+    from sensorium_data.testing import REAL_LENGTHS, write_sensorium2023
+
+    def tell(text: str) -> None:
+        if not quiet:
+            click.echo(text)
+
+    tell("1. a small mouse in the published format: one .npy a trial and stream, padded, repeats, withheld responses")
+    source = write_sensorium2023(folder, n_neurons=n_neurons, seed=seed, lengths=REAL_LENGTHS, zipped="deflated")
+    target = folder / "demo.zarr"
+    tell(f"   {source.name}\n\n2. sensorium-data convert {source.name} {target.name}")
+    done = convert(source, target)
+    tell(f"{summary(done)}\n\n3. sensorium-data check {target.name} --against {source.name}")
+    checked = check_store(target, against=source)
+    tell("\n".join(as_lines(checked)))
+    session = open_session(target)
+    tell(f'\n4. session = sensorium_data.open_session("{target.name}")\n{session!r}\n')
+    shown = next(int(t) for t, w in zip(session.trials["trial_id"], session.trials["responses_withheld"], strict=True) if not w)
+    trial = session.trial(shown)
+    tell(f"5. session.trial({shown})\n{trial!r}")
+    sizes = {name: dict(zip(map(str, variable.dims), variable.shape, strict=True)) for name, variable in trial.items()}
+    return {
+        "sound": checked.ok,
+        "convert": done.model_dump(mode="json"),
+        "check": checked.model_dump(mode="json"),
+        "trial": {"trial_id": shown, "sizes": {str(name): value for name, value in sizes.items()}},
+    }

@@ -1,0 +1,35 @@
+"""`sensorium-data info STORE`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sensorium_data.cli.options import json_option, store_argument
+from sensorium_data.cli.output import emit_json
+
+__all__ = ["command"]
+
+
+@click.command(
+    "info",
+    epilog="""\b
+Examples:
+  sensorium-data info mouse-F.zarr
+  sensorium-data info mouse-F.zarr --json
+
+Exit codes: 0, 4 no such store, 5 not a store, or damaged.""",
+)
+@store_argument
+@json_option
+def command(store: Path, as_json: bool) -> None:
+    """Say what STORE holds, how big it is and where it comes from; with --json, its session document."""
+    from sensorium_data.describe import as_text
+    from sensorium_data.handle import SessionHandle
+
+    handle = SessionHandle(store)
+    if as_json:
+        emit_json(handle.document.model_dump(mode="json"))
+    else:
+        click.echo(as_text(handle))
