@@ -12,11 +12,12 @@ from threading import Lock, local
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 __all__ = ["Limit"]
 
@@ -103,7 +104,7 @@ class Limit:
 
     def _transposed(self, values: NDArray[Any], dtype: Any) -> NDArray[Any]:
         buffer = _buffer(self._local, "rows", values.size * np.dtype(dtype).itemsize)
-        rows = buffer.view(dtype).reshape(values.shape[::-1])
+        rows: NDArray[Any] = buffer.view(dtype).reshape(values.shape[::-1])
         for start in range(0, len(values), BLOCK):
             rows[:, start : start + BLOCK] = values[start : start + BLOCK].T
         return rows
@@ -117,5 +118,5 @@ def _values(path: Path, raw: NDArray[np.uint8]) -> NDArray[Any]:
     with path.open("rb") as file:
         np.lib.format.read_magic(file)
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-            values: NDArray[Any] = raw[file.tell() :].view(dtype).reshape(shape)
+        values: NDArray[Any] = raw[file.tell() :].view(dtype).reshape(shape)
     return values

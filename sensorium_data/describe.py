@@ -46,7 +46,9 @@ def _signals(handle: SessionHandle) -> list[str]:
         sizes = [f"time {handle.clocks[name].n_samples:,}"]
         sizes += [f"neuron {handle.document.neurons.n:,}" if d == "neuron" else d for d in signal.dims[1:]]
         rounding = signal.rounding
-        kept = "" if rounding.exact else f", rounded from {rounding.source_dtype} by at most {rounding.max_abs_error:.2g}"
+        kept = (
+            "" if rounding.exact else f", rounded from {rounding.source_dtype} by at most {rounding.max_abs_error:.2g}"
+        )
         unit = f" {signal.unit}" if signal.unit else ""
         lines.append(f"{name} ({' × '.join(sizes)}) {rounding.stored_dtype}{unit}{kept}")
     return lines
@@ -65,7 +67,7 @@ def _time(handle: SessionHandle) -> str:
 
 def facts_of(handle: SessionHandle) -> list[tuple[str, Sequence[str]]]:
     """Return labelled facts about a session, each with one or more lines."""
-    document, made = handle.document, handle.document.provenance
+    document, made, stimuli = handle.document, handle.document.provenance, handle.document.stimuli
     size = sum(path.stat().st_size for path in Path(handle.where).rglob("*") if path.is_file())
     shape = "×".join(map(str, document.stimuli.frame_shape))
     kind = "films" if document.identity.modality == "dynamic" else "images"
@@ -79,8 +81,7 @@ def facts_of(handle: SessionHandle) -> list[tuple[str, Sequence[str]]]:
         (
             "stimuli",
             [
-                f"{document.stimuli.n_variants} {kind} in {document.stimuli.n_groups} groups, "
-                f"{document.stimuli.n_frames:,} frames of {shape} {document.stimuli.dtype}",
+                f"{stimuli.n_variants} {kind} in {stimuli.n_groups} groups, {stimuli.n_frames:,} frames of {shape} {stimuli.dtype}",
                 *([", ".join(labels)] if labels else []),
             ],
         ),

@@ -75,7 +75,7 @@ class SensoriumError(Exception):
         A more exact stable code than the class's own.
     """
 
-    code: ClassVar[str] | str = "failed"
+    code: str = "failed"
     exit_code: ClassVar[int] = 1
 
     def __init__(

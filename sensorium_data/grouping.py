@@ -52,7 +52,7 @@ def signature(film: Film) -> NDArray[np.float32]:
         widths = np.diff([*edges, frames.shape[axis]])
         shape = [1, 1, 1, 1]
         shape[axis] = len(widths)
-        frames = np.add.reduceat(frames, edges, axis=axis) / widths.reshape(shape).astype(np.float32)
+        frames = (np.add.reduceat(frames, edges, axis=axis) / widths.reshape(shape)).astype(np.float32)
     return frames.reshape(len(frames), -1)
 
 

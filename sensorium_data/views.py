@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ from sensorium_data.handle import SessionHandle
 from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import xarray as xr
     from numpy.typing import NDArray
 
@@ -159,8 +160,7 @@ class Session:
         for name in handle.signals:
             if (rows := handle.rows(name, row)) is not None:
                 data[name] = self[name][rows].variable.load()
-        dataset = xr.Dataset(data, coords=self._trial_coords(row, set(data)), attrs=self._trial_attrs(row))
-        return dataset
+        return xr.Dataset(data, coords=self._trial_coords(row, set(data)), attrs=self._trial_attrs(row))
 
     def _trial_coords(self, row: int, names: set[str]) -> dict[str, Any]:
         coords: dict[str, Any] = {}
@@ -191,7 +191,9 @@ class Session:
 
         node = self.handle.store.metadata[path]
         attrs = node.get("attributes", {})
-        return xr.DataArray(lazy_variable(self.handle.store, path, tuple(node.get("dimension_names") or ()), attrs), name=name)
+        return xr.DataArray(
+            lazy_variable(self.handle.store, path, tuple(node.get("dimension_names") or ()), attrs), name=name
+        )
 
     def _table(self, group: str, columns: Mapping[str, NDArray[Any]]) -> xr.Dataset:
         import xarray as xr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,8 +25,7 @@ from sensorium_data.schemas import (
     Tier,
     TrialTable,
 )
-from sensorium_data.sources.members import MemberError, digest_of
-from sensorium_data.sources.npy import load
+from sensorium_data.sources.members import digest_of
 from sensorium_data.store.layout import ArraySpec, Paths, codec_for
 from sensorium_data.store.write import StoreWriter
 
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     from sensorium_data.schemas import Trial
     from sensorium_data.sources import RawSession, RawStatistic
 
-__all__ = ["Built", "finish", "big_statistics"]
+__all__ = ["Built", "big_statistics", "finish"]
 
 BIG = 1 << 20  # shipped statistics from 1 MiB on are cut into shards; smaller ones are one chunk, held in the sidecar
 SOURCE_DEFINITION = "as shipped with the recording, untouched; time moved to the front"
@@ -153,7 +151,7 @@ def _digest(built: Built) -> tuple[str, int, tuple[Note, ...]]:
     unread = sorted(members.sizes.keys() - known)
     for name in members.sizes.keys() - digests.keys():
         digests[name] = members.read(name).sha256
-    notes = ()
+    notes: tuple[Note, ...] = ()
     if unread:
         text = f"{len(unread)} members are no part of the format and were left out: {', '.join(unread[:5])}"
         notes = (Note(code="members-left-out", text=text),)

@@ -36,7 +36,11 @@ __all__ = ["convert", "plan_only"]
 
 
 def _options(preset: str, precision: str, allow_nan: bool, existing: str) -> ConvertOptions:
-    for name, value, kinds in (("preset", preset, Preset), ("precision", precision, Precision), ("existing", existing, Existing)):
+    for name, value, kinds in (
+        ("preset", preset, Preset),
+        ("precision", precision, Precision),
+        ("existing", existing, Existing),
+    ):
         if value not in get_args(kinds):
             raise BadArgument(f"{name} `{value}` is unknown", hint=near_miss(str(value), get_args(kinds)))
     return ConvertOptions.model_validate({"preset": preset, "precision": precision, "allow_nan": allow_nan})

@@ -51,6 +51,4 @@ def rounded(source: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
 
 def rounding_of(source: np.dtype[Any], stored: np.dtype[Any], max_error: float) -> Rounding:
     """Return the record of a change of precision."""
-    return Rounding(
-        source_dtype=str(source), stored_dtype=str(stored), exact=max_error == 0.0, max_abs_error=max_error
-    )
+    return Rounding(source_dtype=str(source), stored_dtype=str(stored), exact=max_error == 0.0, max_abs_error=max_error)

@@ -41,8 +41,9 @@ def run_tasks(
     report : callable
         Called in this thread after each task.
     """
-    import dask
+    from dask.base import compute
     from dask.callbacks import Callback
+    from dask.delayed import delayed
 
     done = 0
 
@@ -53,15 +54,13 @@ def run_tasks(
 
     report(Progress(stage, 0, len(tasks), "tasks"))
     # Keys sort as the tasks do: dask starts independent tasks in the order of their keys.
-    calls = [
-        dask.delayed(function, pure=False)(task, dask_key_name=f"{stage}-{i:06d}") for i, task in enumerate(tasks)
-    ]
+    calls = [delayed(function, pure=False)(task, dask_key_name=f"{stage}-{i:06d}") for i, task in enumerate(tasks)]
     if client is not None:
-        return list(dask.compute(*calls, scheduler=client))
+        return list(compute(*calls, scheduler=client))
     # A pool of our own, so that no thread is still writing when an interrupt has left this function.
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="sensorium-data")
     try:
         with Callback(posttask=after):
-            return list(dask.compute(*calls, scheduler="threads", pool=pool, num_workers=n_threads))
+            return list(compute(*calls, scheduler="threads", pool=pool, num_workers=n_threads))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

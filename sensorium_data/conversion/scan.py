@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.conversion.journal import Record, once
-from sensorium_data.errors import Problem
 from sensorium_data.grouping import signature
 from sensorium_data.moments import Moments
 from sensorium_data.sources.members import MemberError
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium_data.conversion.recipe import Recipe
+    from sensorium_data.errors import Problem
     from sensorium_data.sources import RawSession, RawTrial, Scan
 
 __all__ = ["ScanTask", "Scanned", "gather_scans", "scan_batch", "scan_tasks"]

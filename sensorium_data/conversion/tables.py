@@ -58,7 +58,9 @@ def _small(path: str, values: NDArray[Any], dims: tuple[str, ...], preset: Prese
         values = np.char.decode(values, "utf-8")
     said = {name: value for name, value in attrs.items() if value not in (None, "")}
     # Small tables gain nothing from pcodec, and every reader of Zarr has zstd.
-    codec: Codec = "raw" if preset == "fast" else codec_for("portable", values.dtype) if preset == "portable" else "zstd"
+    codec: Codec = (
+        "raw" if preset == "fast" else codec_for("portable", values.dtype) if preset == "portable" else "zstd"
+    )
     return Small(ArraySpec(path, values.shape, values.dtype, dims, codec, attrs=said), values)
 
 
@@ -66,7 +68,9 @@ def columns_of(columns: Mapping[str, RawColumn]) -> tuple[Column, ...]:
     """Return the columns of a table as the session document lists them."""
     kinds = {"U": "string", "S": "string"}
     return tuple(
-        Column(name=n, dtype=kinds.get(c.values.dtype.kind, str(c.values.dtype)), unit=c.unit, description=c.description)
+        Column(
+            name=n, dtype=kinds.get(c.values.dtype.kind, str(c.values.dtype)), unit=c.unit, description=c.description
+        )
         for n, c in columns.items()
     )
 
@@ -76,9 +80,7 @@ def _rows(documents: Sequence[Trial] | Sequence[Stimulus], name: str, dtype: typ
     return np.array(values, np.str_) if dtype is str else np.array(values, dtype)
 
 
-def table_arrays(
-    raw: RawSession, trials: Sequence[Trial], variants: Sequence[Stimulus], preset: Preset
-) -> list[Small]:
+def table_arrays(raw: RawSession, trials: Sequence[Trial], variants: Sequence[Stimulus], preset: Preset) -> list[Small]:
     """Return the arrays of neurons/, trials/ and stimuli/."""
     arrays = [
         _small(f"{Paths.neurons}/{name}", c.values, c.dims, preset, units=c.unit, description=c.description)

@@ -162,7 +162,9 @@ def _one_session(path: Path) -> Path:
     if len(inside) > 1:
         names = ", ".join(child.name for child in inside[:5])
         hint = "convert them one by one"
-        raise SourceInvalid(f"{path} holds {len(inside)} sessions, expected one: {names}", hint=hint, code="several-sessions")
+        raise SourceInvalid(
+            f"{path} holds {len(inside)} sessions, expected one: {names}", hint=hint, code="several-sessions"
+        )
     return inside[0] if inside else path
 
 

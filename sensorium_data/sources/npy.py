@@ -77,7 +77,9 @@ def header_of(members: Members, name: str) -> Header:
     """
     header = _parse(_header_bytes(members.head(name, HEAD)))
     if header.dtype.hasobject:
-        raise MemberError("npy-object", "holds Python objects (a pickle), which are never loaded; expected plain numbers")
+        raise MemberError(
+            "npy-object", "holds Python objects (a pickle), which are never loaded; expected plain numbers"
+        )
     if header.dtype.kind not in ALLOWED or header.dtype.names is not None:
         raise MemberError("npy-dtype", f"holds {header.dtype}, expected plain numbers or strings")
     expected, seen = header.offset + header.nbytes, members.sizes[name]

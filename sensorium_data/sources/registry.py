@@ -43,7 +43,9 @@ def source_for(members: Members, reader: str | None) -> Source:
         return fitting[0]
     if fitting:
         names = ", ".join(source.name for source in fitting)
-        raise SourceInvalid(f"{members.path}: {names} all recognise it", hint="choose one with --reader", code="ambiguous")
+        raise SourceInvalid(
+            f"{members.path}: {names} all recognise it", hint="choose one with --reader", code="ambiguous"
+        )
     looked = "; ".join(f"{source.name} looks for {source.looks_for}" for source in known.values())
     seen = ", ".join(sorted({name.split("/")[0] for name in members.sizes})[:8]) or "no files"
     raise SourceInvalid(

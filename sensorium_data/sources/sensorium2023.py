@@ -58,7 +58,14 @@ def _identity(members: Members) -> Identity:
     mouse = MICE[key].letter if key in MICE else None
     species = "mouse" if match else None
     return Identity(
-        key=key, name=name, modality="dynamic", animal_id=animal, session=session, scan=scan, mouse=mouse, species=species
+        key=key,
+        name=name,
+        modality="dynamic",
+        animal_id=animal,
+        session=session,
+        scan=scan,
+        mouse=mouse,
+        species=species,
     )
 
 
@@ -69,23 +76,28 @@ def _shapes(tree: Tree, headers: Mapping[str, Mapping[int, Header]]) -> tuple[in
     for stream, rank in ranks.items():
         for number, header in headers[stream].items():
             where, shape = f"data/{stream}/{number}.npy", header.shape
-            if header.dtype.kind not in "fiu":
-                tree.fault("npy-dtype", where, f"holds {header.dtype}, expected numbers")
             if len(shape) != rank or 0 in shape:
                 tree.fault("npy-shape", where, f"has shape {shape}, expected {rank} axes, time last, none empty")
                 continue
+            if header.dtype.kind not in "fiu":
+                tree.fault("npy-dtype", where, f"holds {header.dtype}, expected numbers")
             expected = leading.setdefault(stream, shape[:-1])
             if shape[:-1] != expected:
                 tree.fault("npy-shape", where, f"has shape {shape}, expected {(*expected, shape[-1])} as its siblings")
             film = headers["videos"].get(number)
             if film is not None and len(film.shape) == 3 and shape[-1] != film.shape[-1]:
                 tree.fault("length-mismatch", where, f"has {shape[-1]} samples, but the film has {film.shape[-1]}")
-    if leading.get("behavior", (2,)) not in ((2,), (3,)):
-        tree.fault("npy-shape", "data/behavior", f"has {leading['behavior'][0]} channels, expected 2 or 3")
-    if leading.get("pupil_center", (2,)) != (2,):
-        tree.fault("npy-shape", "data/pupil_center", f"has {leading['pupil_center'][0]} channels, expected x and y")
+    _check_channels(tree, leading)
     y, x = (*leading.get("videos", (1, 1)), 1)[:2]
     return leading.get("responses", (0,))[0], (y, x), leading.get("behavior", (2,))[0]
+
+
+def _check_channels(tree: Tree, leading: Mapping[str, tuple[int, ...]]) -> None:
+    for stream, allowed in (("behavior", (2, 3)), ("pupil_center", (2,))):
+        n_channels = leading.get(stream, (2,))[0]
+        if n_channels not in allowed:
+            expected_text = " or ".join(map(str, allowed))
+            tree.fault("npy-shape", f"data/{stream}", f"has {n_channels} channels, expected {expected_text}")
 
 
 def _dtype(headers: Mapping[int, Header]) -> np.dtype[Any]:
@@ -198,7 +210,7 @@ class Recording(RawSession):
         fitting = [kind for kind in kinds if _fits(kind, n_valid)]
         if len(fitting) == 2 and "NaturalImages" in fitting:
             images = still > STILL
-            return next((kind for kind in fitting if (kind == "NaturalImages") == images)), "facts+content"
+            return next(kind for kind in fitting if (kind == "NaturalImages") == images), "facts+content"
         return (fitting[0], "facts+length") if len(fitting) == 1 else ("", "")
 
 

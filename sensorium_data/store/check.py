@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,6 +10,8 @@ from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import Finding, Severity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from sensorium_data.store.opened import OpenStore
 
 __all__ = ["CHECKS", "Check", "Remark", "check_codes", "register", "run_checks"]

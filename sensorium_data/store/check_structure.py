@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
@@ -16,6 +15,8 @@ from sensorium_data.store.check import Remark, register
 from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, Paths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from numpy.typing import NDArray
 
     from sensorium_data.schemas import Signal
@@ -205,4 +206,3 @@ def _shard(store: OpenStore, record: ShardRecord) -> Iterator[Remark]:
     index = np.frombuffer(tail[:-4][: record.index.nbytes], "<u8").reshape(-1, 2)
     if google_crc32c.value(tail[:-4]) != int.from_bytes(tail[-4:], "little") or not np.array_equal(index, record.index):
         yield record.key, "has an index that is damaged or not the one the sidecar holds"
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from sensorium_data.store.check import Remark, register
 from sensorium_data.store.layout import SHARD, Paths, quiet_zarr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from sensorium_data.schemas import Signal
@@ -76,7 +77,11 @@ def _signal(store: OpenStore, signal: Signal) -> Iterator[Remark]:
         columns = _as_columns(values)
         if signal.name == "responses" and not allowed and not np.isfinite(columns).all():
             yield path, f"has NaN or infinity in rows {start} to {start + len(values)}"
-        part = Moments.of(columns[train[start : start + len(values)]]) if train[start : start + len(values)].any() else None
+        part = (
+            Moments.of(columns[train[start : start + len(values)]])
+            if train[start : start + len(values)].any()
+            else None
+        )
         if part is not None:
             moments = part if moments is None else moments.merge(part)
     if moments is not None:
@@ -118,4 +123,7 @@ def behaviour_nan(store: OpenStore) -> Iterator[Remark]:
         values = store.values(Paths.values(signal.name))
         if n := int(np.isnan(values).any(axis=tuple(range(1, values.ndim))).sum()):
             share = n / max(1, len(values))
-            yield Paths.values(signal.name), f"has NaN in {n} samples ({share:.1%}); they are kept, and masked by loaders"
+            yield (
+                Paths.values(signal.name),
+                f"has NaN in {n} samples ({share:.1%}); they are kept, and masked by loaders",
+            )

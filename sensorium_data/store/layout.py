@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    import numpy as np
 
     from sensorium_data.schemas import Preset
 
@@ -19,6 +18,7 @@ __all__ = [
     "ATTRIBUTE",
     "CHUNK",
     "LAYOUT",
+    "PCODEC_LEVEL",
     "SHARD",
     "ArraySpec",
     "Codec",
@@ -110,6 +110,7 @@ def codec_for(preset: Preset, dtype: np.dtype[Any]) -> Codec:
 
     Examples
     --------
+    >>> import numpy as np
     >>> codec_for("compact", np.dtype("float32")), codec_for("compact", np.dtype("uint8"))
     ('pcodec', 'zstd')
     """

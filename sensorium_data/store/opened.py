@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from sensorium_data.schemas import Session
 from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, Paths, quiet_zarr
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import zarr
     from numpy.typing import NDArray
 
@@ -35,7 +36,9 @@ def _read_root(path: Path) -> dict[str, Any]:
         root: dict[str, Any] = json.loads((path / Paths.root).read_bytes())
     except (OSError, ValueError):
         hint = "`sensorium-data convert SOURCE TARGET` makes one from a published recording"
-        raise StoreInvalid(f"{path} is not a session store: it has no readable zarr.json", hint=hint, code="not-a-store") from None
+        raise StoreInvalid(
+            f"{path} is not a session store: it has no readable zarr.json", hint=hint, code="not-a-store"
+        ) from None
     return root
 
 
@@ -53,7 +56,9 @@ def _session(path: Path, root: dict[str, Any]) -> Session:
         problems = [
             Problem("session-invalid", ".".join(map(str, e["loc"])) or "session", e["msg"]) for e in error.errors()
         ]
-        raise StoreInvalid(f"{path}: its session document is invalid", problems=problems, code="session-invalid") from None
+        raise StoreInvalid(
+            f"{path}: its session document is invalid", problems=problems, code="session-invalid"
+        ) from None
 
 
 class OpenStore:
@@ -103,7 +108,9 @@ class OpenStore:
                 return zarr.open_array(self.path / path, mode="r", zarr_format=3)
         except (OSError, KeyError, ValueError) as error:
             what = f"{self.path}: no readable array `{path}` ({type(error).__name__})"
-            raise StoreInvalid(what, hint=f"`sensorium-data check {self.path}` says more", code="array-missing") from None
+            raise StoreInvalid(
+                what, hint=f"`sensorium-data check {self.path}` says more", code="array-missing"
+            ) from None
 
     def values(self, path: str) -> NDArray[Any]:
         """Return the values of a small array; strings come as numpy strings."""

@@ -10,16 +10,17 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sensorium_data.errors import BadArgument, StorageFailed, TargetBusy, TargetExists
 from sensorium_data.store.layout import ATTRIBUTE, Paths
 from sensorium_data.store.shards import flush
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from sensorium_data.schemas import Existing
 
 __all__ = ["Scratch", "is_store", "root_attributes", "scratch_path", "settle_target", "storage_errors"]
@@ -121,7 +122,7 @@ class Scratch:
         self._old = self.root / "replaced"
         self._lock: int | None = None
 
-    def __enter__(self) -> Scratch:
+    def __enter__(self) -> Self:
         """Create and lock the folder; a store that an interrupted replacement set aside is put back."""
         self._lock = _locked(self.root, self.target)
         if self._old.exists() and not self.target.exists():

@@ -10,8 +10,8 @@ import zarr
 from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.storage import LocalStore
 
-from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, SHARD, ArraySpec, Paths, chunk_key, quiet_zarr
-from sensorium_data.store.shards import BLOSC, PCODEC_LEVEL, ZSTD_LEVEL, ShardRecord
+from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, PCODEC_LEVEL, SHARD, ArraySpec, Paths, chunk_key, quiet_zarr
+from sensorium_data.store.shards import BLOSC_LEVEL, ZSTD_LEVEL, ShardRecord
 from sensorium_data.store.sidecar import pack_sidecar
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def _codecs(spec: ArraySpec) -> dict[str, Any]:
 
         return {"serializer": PCodec(level=PCODEC_LEVEL), "compressors": None}
     if spec.codec == "blosc":
-        blosc = BloscCodec(cname="zstd", clevel=BLOSC["clevel"], shuffle="noshuffle", typesize=spec.dtype.itemsize)
+        blosc = BloscCodec(cname="zstd", clevel=BLOSC_LEVEL, shuffle="noshuffle", typesize=spec.dtype.itemsize)
         return {"compressors": blosc}
     return {"compressors": ZstdCodec(level=ZSTD_LEVEL) if spec.codec == "zstd" else None}
 
@@ -105,4 +105,3 @@ class StoreWriter:
         self._group.attrs.put({ATTRIBUTE: {"layout": LAYOUT, "session": document}})
         with quiet_zarr():
             zarr.consolidate_metadata(self._store, zarr_format=3)
-

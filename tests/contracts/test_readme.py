@@ -1,0 +1,57 @@
+"""Every block of the README runs as it is written, on a recording made in the published format."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NAME = "dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20"
+# Blocks that install are run by `.ci/run`, in environments of their own.
+INSTALLS = re.compile(r"pip install")
+
+
+def _blocks() -> list[tuple[str, str]]:
+    text = (ROOT / "README.md").read_text("utf-8")
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from sensorium_data.testing import write_sensorium2023
+
+    folder = tmp_path_factory.mktemp("readme")
+    made = write_sensorium2023(folder, name=NAME, n_neurons=12, lengths={"NaturalVideo": 300}, zipped="deflated")
+    assert made.name == f"{NAME}.zip"
+    return folder
+
+
+def test_blocks_run_in_order(workplace: Path) -> None:
+    scripts = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    ran = 0
+    for language, block in _blocks():
+        if INSTALLS.search(block):
+            continue
+        command = ["bash", "-euc", block] if language == "sh" else [sys.executable, "-W", "error", "-c", block]
+        done = subprocess.run(command, cwd=workplace, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+        ran += 1
+    assert ran == 3
+
+
+def test_blocks_are_of_languages_that_run() -> None:
+    assert {language for language, _ in _blocks()} == {"sh", "python"}
+
+
+def test_ci_runs_both_install_commands() -> None:
+    script = (ROOT / ".ci/run").read_text("utf-8")
+    commands = [block.strip() for language, block in _blocks() if language == "sh" and INSTALLS.search(block)]
+    patterns = re.findall(r"grep -m 1 -x '(.*)' README\.md", script)
+    assert len(commands) == len(patterns) == 2
+    assert all(re.fullmatch(pattern, command) for pattern, command in zip(patterns, commands, strict=True))
