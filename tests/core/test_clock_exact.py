@@ -137,7 +137,9 @@ def test_a_rate_means_its_decimal_spelling(digits: int, places: int) -> None:
     assert as_rate(exact) is exact
 
 
-@pytest.mark.parametrize("rate", ["thirty", "", "1/0", float("nan"), float("inf"), float("-inf"), 0.0, -30.0, "0", "-1/3"])
+@pytest.mark.parametrize(
+    "rate", ["thirty", "", "1/0", float("nan"), float("inf"), float("-inf"), 0.0, -30.0, "0", "-1/3"]
+)
 def test_what_is_no_rate_is_refused(rate: Any) -> None:
     with pytest.raises(BadArgument, match="hertz") as caught:
         as_rate(rate)
