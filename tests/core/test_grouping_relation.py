@@ -23,7 +23,7 @@ def noise(seed: int, shape: tuple[int, ...] = SHAPE) -> NDArray[np.uint8]:
 
 
 def grouped(films: list[Any]) -> list[int]:
-    return group_films([signature(film) for film in films], films.__getitem__).tolist()
+    return [int(group) for group in group_films([signature(film) for film in films], films.__getitem__)]
 
 
 def changed(film: NDArray[Any], by: float, *, n: int = 5, seed: int = 0) -> NDArray[Any]:
