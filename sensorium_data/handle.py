@@ -10,7 +10,7 @@ import numpy as np
 
 from sensorium_data.clock import Clock, TickClock, clock_of
 from sensorium_data.errors import NoSuchItem, near_miss
-from sensorium_data.schemas import ExplicitClock
+from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
 from sensorium_data.store.layout import Paths
 from sensorium_data.store.opened import OpenStore
 
@@ -55,17 +55,17 @@ class SessionHandle:
     @cached_property
     def trials(self) -> dict[str, NDArray[Any]]:
         """Columns of the trial table, each (trial, …)."""
-        return self.store.table(Paths.trials)
+        return self.store.table(Paths.trials, Trial.model_fields)
 
     @cached_property
     def neurons(self) -> dict[str, NDArray[Any]]:
         """Columns of the neuron table, each (neuron, …)."""
-        return self.store.table(Paths.neurons)
+        return self.store.table(Paths.neurons, ["unit_id"])
 
     @cached_property
     def stimuli(self) -> dict[str, NDArray[Any]]:
         """Columns of the table of films, each (variant,)."""
-        return self.store.table(Paths.stimuli)
+        return self.store.table(Paths.stimuli, Stimulus.model_fields)
 
     @cached_property
     def signals(self) -> dict[str, Signal]:

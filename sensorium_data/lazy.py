@@ -9,8 +9,6 @@ from xarray import Variable  # noqa: TID253  # only views import this module, an
 from xarray.backends import BackendArray  # noqa: TID253
 from xarray.core import indexing  # noqa: TID253
 
-from sensorium_data.store.layout import quiet_zarr
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -43,14 +41,16 @@ class StoreArray(BackendArray):  # type: ignore[misc,unused-ignore]
         return self.__dict__ | {"_array": None}
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:  # noqa: ANN401  # xarray's own signature
+        # xarray takes an empty slice with a negative step apart and fails; nothing is nothing in either direction.
+        key = type(key)(tuple(_plain(part, n) for part, n in zip(key.tuple, self.shape, strict=True)))
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        with quiet_zarr():
-            array = self._open()
-            if all(isinstance(part, (int, np.integer, slice)) for part in key):
-                return np.asarray(array[key])
-            return np.asarray(array.oindex[key])
+        return self._store.read(self._open(), key)
+
+
+def _plain(part: Any, n: int) -> Any:  # noqa: ANN401  # an integer, a slice or an array
+    return slice(0, 0) if isinstance(part, slice) and not range(*part.indices(n)) else part
 
 
 def lazy_variable(

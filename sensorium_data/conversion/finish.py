@@ -27,6 +27,7 @@ from sensorium_data.schemas import (
 )
 from sensorium_data.sources.members import digest_of
 from sensorium_data.store.layout import ArraySpec, Paths, codec_for
+from sensorium_data.store.publish import keep_only
 from sensorium_data.store.write import StoreWriter
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ def finish(built: Built) -> Session:
         A member that nothing had read before cannot be read.
     """
     raw, plan, options = built.raw, built.plan, built.recipe.options
+    # What an interrupted run left beyond its shards (metadata, parts of small arrays) is made anew, not built upon.
+    keep_only(built.recipe.path("store"), {record.facts["key"] for record in built.records})
     writer = StoreWriter(built.recipe.path("store"))
     _write_shards(built, writer)
     signals, documents, moments = signal_arrays(raw, built.scanned, plan.clock, options)

@@ -21,7 +21,7 @@ from sensorium_data.sources.members import MemberError
 from sensorium_data.store.check import check_codes, run_checks
 from sensorium_data.store.layout import Paths
 from sensorium_data.store.opened import OpenStore
-from sensorium_data.store.publish import Scratch, settle_target, storage_errors
+from sensorium_data.store.publish import Scratch, settle_target, storage_errors, sweep_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -217,9 +217,12 @@ def convert(
     report(Progress("read", 0, 1, "sources", str(source)))
     found, raw = open_source(source, reader)
     if settle_target(target, source, existing):
+        sweep_scratch(target)
         return _report(target, "skipped", OpenStore(target).session, ())
     if target.exists() and existing == "resume":
-        return _up_to_date(target, raw, found.name, options)
+        done = _up_to_date(target, raw, found.name, options)
+        sweep_scratch(target)
+        return done
     with storage_errors(target), Scratch(target) as scratch:
         # Another process may have finished between the first look and the lock.
         settle_target(target, source, existing)

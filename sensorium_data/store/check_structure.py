@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sensorium_data.clock import TickClock, clock_of
 from sensorium_data.schemas import Document, ExplicitClock, Neuron, Stimulus, Trial
 from sensorium_data.store.check import Remark, register
-from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, Paths
+from sensorium_data.store.layout import ATTRIBUTE, CHUNK, LAYOUT, SHARD, Paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from sensorium_data.schemas import Signal
     from sensorium_data.store.opened import OpenStore
     from sensorium_data.store.shards import ShardRecord
+
+
+INDEX_BYTES = SHARD // CHUNK * 16 + 4  # offset and length of each chunk, and a CRC-32C
 
 
 def _expected(store: OpenStore) -> Iterator[tuple[str, tuple[int, ...], tuple[str, ...]]]:
@@ -56,6 +59,9 @@ def session_document(store: OpenStore) -> Iterator[Remark]:
             on_disk = json.loads((store.path / path / Paths.root).read_bytes())
         except (OSError, ValueError):
             yield f"{path}/zarr.json", "is in the consolidated metadata but cannot be read"
+            continue
+        if not isinstance(on_disk, dict):
+            yield f"{path}/zarr.json", "is not a JSON object"
             continue
         known = {k: v for k, v in node.items() if k != "consolidated_metadata"}
         if {k: v for k, v in on_disk.items() if k != "consolidated_metadata"} != known:
@@ -117,7 +123,7 @@ def neurons(store: OpenStore) -> Iterator[Remark]:
 @register("trials")
 def trials(store: OpenStore) -> Iterator[Remark]:
     """Every row is a trial, in order, on the clock of its signals, and shows a film that is there."""
-    table = store.table(Paths.trials)
+    table = store.table(Paths.trials, Trial.model_fields)
     yield from _documents(Trial, table, Paths.trials)
     if len(np.unique(table["trial_id"])) < len(table["trial_id"]):
         yield f"{Paths.trials}/trial_id", "names a trial more than once"
@@ -125,10 +131,28 @@ def trials(store: OpenStore) -> Iterator[Remark]:
         yield Paths.trials, "trials overlap in time"
     if ((table["variant"] >= store.session.stimuli.n_variants) | (table["variant"] < 0) & ~table["missing"]).any():
         yield f"{Paths.trials}/variant", "points outside stimuli/"
+        return
+    yield from _shown(store, table)
     for signal in store.session.signals:
         clock = clock_of(signal.clock) if not isinstance(signal.clock, ExplicitClock) else None
         if isinstance(clock, TickClock):
             yield from _on_clock(signal.name, clock, table)
+
+
+def _shown(store: OpenStore, table: Mapping[str, NDArray[Any]]) -> Iterator[Remark]:
+    """Hold each trial against the film it shows and the role of its tier."""
+    stimuli = store.table(Paths.stimuli, Stimulus.model_fields)
+    roles = {tier.name: tier.role for tier in store.session.trials.tiers}
+    for row in range(len(table["trial_id"])):
+        where, variant, tier = f"{Paths.trials}[{row}]", int(table["variant"][row]), str(table["tier"][row])
+        if roles.get(tier) != str(table["role"][row]):
+            yield where, f"has role {table['role'][row]}, its tier `{tier}` has {roles.get(tier)}"
+        if variant < 0:
+            continue
+        if table["stimulus"][row] != stimuli["group"][variant]:
+            yield where, f"has stimulus {table['stimulus'][row]}, its film is of group {stimuli['group'][variant]}"
+        if store.session.identity.modality == "dynamic" and table["n_valid"][row] != stimuli["n_frames"][variant]:
+            yield where, f"has {table['n_valid'][row]} samples, its film has {stimuli['n_frames'][variant]} frames"
 
 
 def _on_clock(name: str, clock: TickClock, table: Mapping[str, NDArray[Any]]) -> Iterator[Remark]:
@@ -144,7 +168,7 @@ def _on_clock(name: str, clock: TickClock, table: Mapping[str, NDArray[Any]]) ->
 @register("stimuli")
 def stimuli(store: OpenStore) -> Iterator[Remark]:
     """Every row is a variant whose frames are there."""
-    table = store.table(Paths.stimuli)
+    table = store.table(Paths.stimuli, Stimulus.model_fields)
     yield from _documents(Stimulus, table, Paths.stimuli)
     beyond = table["first_frame"] + table["n_frames"] > store.session.stimuli.n_frames
     for row in np.flatnonzero(beyond):
@@ -165,8 +189,8 @@ def sidecar(store: OpenStore) -> Iterator[Remark]:
         elif path.stat().st_size != size:
             yield key, f"has {path.stat().st_size:,} bytes, the sidecar says {size:,}"
     there = {p.relative_to(store.path).as_posix() for p in store.path.rglob("*") if p.is_file()}
-    allowed = known.keys() | {f"{Paths.sidecar}/c/0"}
-    for key in sorted(k for k in there - allowed if not k.endswith(Paths.root)):
+    allowed = known.keys() | {f"{Paths.sidecar}/c/0", Paths.root} | {f"{path}/{Paths.root}" for path in store.metadata}
+    for key in sorted(there - allowed):
         yield key, "is no part of the store"
 
 
@@ -202,6 +226,9 @@ def _shard(store: OpenStore, record: ShardRecord) -> Iterator[Remark]:
             tail = file.read()
     except OSError as error:
         yield record.key, f"cannot be read ({error.strerror})"
+        return
+    if len(tail) != INDEX_BYTES:
+        yield record.key, f"ends with {len(tail)} bytes, an index has {INDEX_BYTES}"
         return
     index = np.frombuffer(tail[:-4][: record.index.nbytes], "<u8").reshape(-1, 2)
     if google_crc32c.value(tail[:-4]) != int.from_bytes(tail[-4:], "little") or not np.array_equal(index, record.index):

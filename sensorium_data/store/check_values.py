@@ -9,9 +9,9 @@ import numpy as np
 
 from sensorium_data.clock import TickClock, clock_of
 from sensorium_data.moments import Moments
-from sensorium_data.schemas import ExplicitClock
+from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
 from sensorium_data.store.check import Remark, register
-from sensorium_data.store.layout import SHARD, Paths, quiet_zarr
+from sensorium_data.store.layout import SHARD, Paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ TOLERANCE = 1e-9  # relative; the sums are made in another order than at convers
 
 def _train_rows(store: OpenStore, clock: TickClock, *, withheld: bool) -> NDArray[np.bool_]:
     """Return which rows of a clock belong to the train tier, (time,) bool."""
-    table = store.table(Paths.trials)
+    table = store.table(Paths.trials, Trial.model_fields)
     rows = np.zeros(clock.n_samples, bool)
     wanted = (table["tier"] == "train") & ~table["missing"]
     if withheld:
@@ -43,8 +43,7 @@ def _blocks(store: OpenStore, path: str) -> Iterator[tuple[int, NDArray[Any]]]:
     array = store.array(path)
     step = ROWS if SHARD % ROWS == 0 else SHARD
     for start in range(0, array.shape[0], step):
-        with quiet_zarr():
-            yield start, np.asarray(array[start : start + step])
+        yield start, store.read(array, slice(start, start + step))
 
 
 def _as_columns(values: NDArray[Any]) -> NDArray[Any]:
@@ -88,6 +87,17 @@ def _signal(store: OpenStore, signal: Signal) -> Iterator[Remark]:
         yield from _differs(store, signal.name, moments)
 
 
+def _film_moments(store: OpenStore) -> Moments:
+    """Return the statistics of all pixels shown in train trials, repeats counted as often as they were shown."""
+    trials, stimuli = store.table(Paths.trials), store.table(Paths.stimuli)
+    frames, moments = store.array(Paths.frames), Moments.empty(1)
+    for variant in trials["variant"][(trials["tier"] == "train") & ~trials["missing"]].tolist():
+        first = int(stimuli["first_frame"][variant])
+        film = store.read(frames, slice(first, first + int(stimuli["n_frames"][variant])))
+        moments = moments.merge(Moments.of(film.reshape(-1, 1)))
+    return moments
+
+
 @register("statistics", thorough=True)
 def statistics(store: OpenStore) -> Iterator[Remark]:
     """The train-tier statistics follow from the stored values, and responses have no NaN."""
@@ -95,17 +105,18 @@ def statistics(store: OpenStore) -> Iterator[Remark]:
     for signal in store.session.signals:
         if signal.name in own:
             yield from _signal(store, signal)
+    if "video" in own:
+        yield from _differs(store, "video", _film_moments(store))
 
 
 @register("films", thorough=True)
 def films(store: OpenStore) -> Iterator[Remark]:
     """Every film still has the SHA-256 of its frames."""
-    table, frames = store.table(Paths.stimuli), store.array(Paths.frames)
+    table, frames = store.table(Paths.stimuli, Stimulus.model_fields), store.array(Paths.frames)
     exact = store.session.stimuli.rounding.exact
     for row, digest in enumerate(table["digest"].tolist()):
         first, n = int(table["first_frame"][row]), int(table["n_frames"][row])
-        with quiet_zarr():
-            film = np.ascontiguousarray(frames[first : first + n])
+        film = np.ascontiguousarray(store.read(frames, slice(first, first + n)))
         if not store.session.provenance.options.allow_nan and film.dtype.kind == "f" and not np.isfinite(film).all():
             yield f"{Paths.stimuli}[{row}]", "has NaN or infinite pixels"
         seen = hashlib.sha256(f"{film.dtype.str}{film.shape}".encode() + film.tobytes()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from sensorium_data.schemas import Session
 from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, Paths, quiet_zarr
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import zarr
@@ -25,7 +27,7 @@ __all__ = ["OpenStore"]
 
 
 def _read_root(path: Path) -> dict[str, Any]:
-    if "://" in str(path):
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):  # a Path makes one slash of two
         hint = "copy the store to a disk of this machine"
         raise NotFound(f"{path}: this version opens local stores only", hint=hint, code="remote-store")
     if not path.exists():
@@ -35,15 +37,18 @@ def _read_root(path: Path) -> dict[str, Any]:
     try:
         root: dict[str, Any] = json.loads((path / Paths.root).read_bytes())
     except (OSError, ValueError):
+        root = {}
+    if not isinstance(root, dict) or "node_type" not in root:
         hint = "`sensorium-data convert SOURCE TARGET` makes one from a published recording"
         raise StoreInvalid(
             f"{path} is not a session store: it has no readable zarr.json", hint=hint, code="not-a-store"
-        ) from None
+        )
     return root
 
 
 def _session(path: Path, root: dict[str, Any]) -> Session:
-    attributes = root.get("attributes", {}).get(ATTRIBUTE)
+    attributes = root.get("attributes")
+    attributes = attributes.get(ATTRIBUTE) if isinstance(attributes, dict) else None
     if not isinstance(attributes, dict) or "layout" not in attributes:
         what = f"{path} is a Zarr group but no session store: its attributes lack `{ATTRIBUTE}`"
         raise StoreInvalid(what, code="not-a-store")
@@ -114,14 +119,39 @@ class OpenStore:
 
     def values(self, path: str) -> NDArray[Any]:
         """Return the values of a small array; strings come as numpy strings."""
-        with quiet_zarr():
-            values = np.asarray(self.array(path)[...])
+        values = self.read(self.array(path), ...)
         return np.array(values.tolist(), np.str_).reshape(values.shape) if values.dtype.kind in "TO" else values
 
-    def table(self, group: str) -> dict[str, NDArray[Any]]:
-        """Return the columns directly in a group, but not `frames`."""
+    def read(self, array: zarr.Array[Any], key: Any) -> NDArray[Any]:  # noqa: ANN401  # whatever indexes an array
+        """Return some values of an array.
+
+        Raises
+        ------
+        StoreInvalid
+            A chunk is missing or damaged so that it does not decode.
+        """
+        try:
+            with quiet_zarr():
+                return np.asarray(array.oindex[key] if isinstance(key, tuple) else array[key])
+        except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
+            what = f"{self.path}: `{array.path or array.store_path}` does not decode ({str(error).splitlines()[0]})"
+            hint = f"`sensorium-data check {self.path}` finds the chunk; convert the recording again"
+            raise StoreInvalid(what, hint=hint, code="array-unreadable") from None
+
+    def table(self, group: str, needed: Iterable[str] = ()) -> dict[str, NDArray[Any]]:
+        """Return the columns directly in a group, but not `frames`.
+
+        Raises
+        ------
+        StoreInvalid
+            A needed column is not there, or one does not decode.
+        """
         paths = [path for path in self.array_paths(group) if path.count("/") == group.count("/") + 1]
-        return {p.rsplit("/", 1)[-1]: self.values(p) for p in paths if p != Paths.frames}
+        columns = {p.rsplit("/", 1)[-1]: self.values(p) for p in paths if p != Paths.frames}
+        if lacking := sorted(set(needed) - columns.keys()):
+            what = f"{self.path}: `{group}` lacks {', '.join(lacking)}"
+            raise StoreInvalid(what, hint=f"`sensorium-data check {self.path}` says more", code="array-missing")
+        return columns
 
     @cached_property
     def sidecar(self) -> Sidecar:

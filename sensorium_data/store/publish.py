@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from sensorium_data.schemas import Existing
 
-__all__ = ["Scratch", "is_store", "root_attributes", "scratch_path", "settle_target", "storage_errors"]
+__all__ = [
+    "Scratch",
+    "is_store",
+    "keep_only",
+    "root_attributes",
+    "scratch_path",
+    "settle_target",
+    "storage_errors",
+    "sweep_scratch",
+]
 
 STORAGE_ERRNOS = {
     errno.ENOSPC: "the disk is full",
@@ -143,7 +152,10 @@ class Scratch:
             same = note.read_text("utf-8") == text
         except OSError:
             same = False
+        same = same and self.store.is_dir()
         if not same:
+            # The note goes first: killed from here on, the next run must not take what is left for its own.
+            note.unlink(missing_ok=True)
             for folder in (self.store, self.journal, self.spool):
                 shutil.rmtree(folder, ignore_errors=True)
         for folder in (self.store, self.journal, self.spool):
@@ -164,8 +176,24 @@ class Scratch:
         self.discard()
 
     def discard(self) -> None:
-        """Remove the folder and all it holds."""
+        """Remove the folder and all it holds, the recipe first: a part of it must never be gone on with."""
+        (self.root / "recipe.json").unlink(missing_ok=True)
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def keep_only(root: Path, keys: set[str]) -> None:
+    """Remove every file of a store under construction but those with the given keys."""
+    for path in [path for path in root.rglob("*") if path.is_file()]:
+        if path.relative_to(root).as_posix() not in keys:
+            path.unlink()
+
+
+def sweep_scratch(target: Path) -> None:
+    """Remove what a conversion left that was killed after its store was published; leave one that is running."""
+    if not scratch_path(target).exists():
+        return
+    with suppress(TargetBusy), Scratch(target) as scratch:
+        scratch.discard()
 
 
 def flush_folders(root: Path) -> None:

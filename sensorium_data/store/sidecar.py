@@ -2,7 +2,7 @@
 
 It is a plain Zarr array of bytes (`sidecar/index`), so that a store holds nothing that Zarr does not know. Its bytes::
 
-    "SDX1"  length of the JSON (uint64, little-endian)  JSON  blobs
+    "SDX1"  length of the JSON (uint64, little-endian)  JSON  blobs  CRC-32C of all before it (uint32, little-endian)
 
 The JSON maps each array to its chunks: for shards, where index and checksums lie among the blobs; for a single chunk,
 where its bytes lie. Every entry carries the size of the object it speaks of: where they differ, the sidecar is stale
@@ -84,8 +84,9 @@ def pack_sidecar(shards: Iterable[tuple[ArraySpec, list[ShardRecord]]], singles:
         data = file.read_bytes()
         entries[path] = {"kind": "chunk", "key": key, "data": blobs.add(data), "crc": google_crc32c.value(data)}
     body = b"".join(blobs.parts)
-    header = json.dumps({"arrays": entries, "crc": google_crc32c.value(body)}, separators=(",", ":")).encode()
-    return MAGIC + struct.pack("<Q", len(header)) + header + body
+    header = json.dumps({"arrays": entries}, separators=(",", ":")).encode()
+    whole = MAGIC + struct.pack("<Q", len(header)) + header + body
+    return whole + struct.pack("<I", google_crc32c.value(whole))
 
 
 def read_sidecar(data: bytes, where: str) -> Sidecar:
@@ -99,13 +100,11 @@ def read_sidecar(data: bytes, where: str) -> Sidecar:
     try:
         if data[:4] != MAGIC:
             raise ValueError("it does not begin with SDX1")  # noqa: TRY301  # one place turns every fault into one error
-        start = 12 + struct.unpack("<Q", data[4:12])[0]
-        header = json.loads(data[12:start])
-        body = memoryview(data)[start:]
-        if google_crc32c.value(bytes(body)) != header["crc"]:
+        if google_crc32c.value(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
             raise ValueError("its checksum is wrong")  # noqa: TRY301
-        return _parse(header["arrays"], body)
-    except (ValueError, KeyError, TypeError, struct.error) as error:
+        start = 12 + struct.unpack("<Q", data[4:12])[0]
+        return _parse(json.loads(data[12:start])["arrays"], memoryview(data)[start:-4])
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error) as error:
         raise StoreInvalid(f"{where}: the sidecar cannot be used: {error}", code="sidecar-damaged") from None
 
 
