@@ -46,7 +46,8 @@ def signature(film: Film) -> NDArray[np.float32]:
     -------
     (sampled frame, block) float32
     """
-    frames = film[::EVERY].reshape(len(film[::EVERY]), -1, *film.shape[-2:]).astype(np.float32)
+    with np.errstate(over="ignore"):
+        frames = film[::EVERY].reshape(len(film[::EVERY]), -1, *film.shape[-2:]).astype(np.float32)
     for axis in (2, 3):
         edges = np.unique(np.linspace(0, frames.shape[axis], BLOCKS, endpoint=False).astype(int))
         widths = np.diff([*edges, frames.shape[axis]])
@@ -68,10 +69,11 @@ def difference(one: Film, other: Film, *, stop_above: float = np.inf) -> Differe
     largest, count = 0.0, 0
     for start in range(0, min(len(one), len(other)), BLOCK_FRAMES):
         stop = min(start + BLOCK_FRAMES, len(one), len(other))
-        a, b = one[start:stop].astype(np.float32), other[start:stop].astype(np.float32)
-        gap = np.abs(a - b)
+        with np.errstate(over="ignore", invalid="ignore"):
+            a, b = one[start:stop].astype(np.float32), other[start:stop].astype(np.float32)
+            gap = np.abs(a - b)
         # NaN equals NaN here: films with holes are only let in when the user allowed them.
-        gap[np.isnan(a) & np.isnan(b)] = 0
+        gap[(a == b) | (np.isnan(a) & np.isnan(b))] = 0
         gap[np.isnan(gap)] = np.inf
         largest, count = max(largest, float(gap.max(initial=0))), count + int(np.count_nonzero(gap))
         if largest > stop_above:

@@ -45,6 +45,8 @@ class Moments:
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> Moments:
         """Return the moments of a block, (time, channel) float; NaN and infinity are left out."""
+        if not len(values):
+            return cls.empty(values.shape[1])
         with np.errstate(invalid="ignore"):  # infinity of both signs sums to NaN, which is noticed below
             total = values.sum(axis=0, dtype=np.float64)
         if not np.isfinite(total).all():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.grouping import difference, group_films
+from sensorium_data.grouping import Difference, difference, group_films
 from sensorium_data.schemas import Stimulus
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def plan_films(raw: RawSession, scanned: Sequence[Scanned], spool: Path) -> Film
     variants = []
     for i, scan in enumerate(firsts):
         reference = int(np.flatnonzero(groups == groups[i])[0])
-        gap = difference(films[reference].open(), films[i].open())
+        gap = Difference(0.0, 0) if i == reference else difference(films[reference].open(), films[i].open())
         label, known_by = raw.label(scan.trial, scan.n_valid, scan.still)
         variants.append(
             Stimulus(

@@ -36,7 +36,7 @@ def stored_dtype(source: np.dtype[Any], options: ConvertOptions, *, responses: b
 
 def largest_error(source: NDArray[Any], stored: NDArray[Any]) -> float:
     """Return the largest absolute difference; NaN against NaN and infinity against itself count as none."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         gap = np.subtract(source, stored, dtype=np.float64)
     # fmax and fmin leave NaN out and, unlike nanmax, do not copy.
     high = float(np.fmax.reduce(gap, axis=None, initial=0.0))

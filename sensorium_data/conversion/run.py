@@ -53,8 +53,11 @@ def run_tasks(
         report(Progress(stage, done, len(tasks), "tasks"))
 
     report(Progress(stage, 0, len(tasks), "tasks"))
-    # Keys sort as the tasks do: dask starts independent tasks in the order of their keys.
-    calls = [delayed(function, pure=False)(task, dask_key_name=f"{stage}-{i:06d}") for i, task in enumerate(tasks)]
+    # dask starts independent tasks in descending order of their keys (seen in 2024.8.0 and 2026.8.0).
+    calls = [
+        delayed(function, pure=False)(task, dask_key_name=f"{stage}-{len(tasks) - i:06d}")
+        for i, task in enumerate(tasks)
+    ]
     if client is not None:
         return list(compute(*calls, scheduler=client))
     # A pool of our own, so that no thread is still writing when an interrupt has left this function.

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.conversion.journal import Record, once
+from sensorium_data.conversion.rounding import largest_error, rounded, stored_dtype
+from sensorium_data.errors import Problem
 from sensorium_data.grouping import signature
 from sensorium_data.moments import Moments
 from sensorium_data.sources.members import MemberError
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium_data.conversion.recipe import Recipe
-    from sensorium_data.errors import Problem
+    from sensorium_data.schemas import ConvertOptions
     from sensorium_data.sources import RawSession, RawTrial, Scan
 
 __all__ = ["ScanTask", "Scanned", "gather_scans", "scan_batch", "scan_tasks"]
@@ -98,10 +100,25 @@ def _film_moments(frames: NDArray[Any]) -> Moments:
     return Moments(np.array([n]), np.array([mean]), np.array([m2]), *ends)
 
 
+def _overflows(trial: RawTrial, scan: Scan, options: ConvertOptions) -> tuple[Problem, ...]:
+    """Return what does not fit the dtype it would be stored in; infinity that was published is another matter."""
+    streams = scan.signals | ({} if scan.frames.dtype == np.uint8 else {"video": scan.frames})
+    return tuple(
+        Problem(
+            "overflow",
+            f"trial {trial.trial_id}",
+            f"`{name}` has values too large for float32; --precision source keeps them",
+        )
+        for name, values in streams.items()
+        if not np.isfinite(largest_error(values, rounded(values, stored_dtype(values.dtype, options))))
+    )
+
+
 def _sample(raw: RawSession, trial: RawTrial, n_valid: int) -> list[int]:
     """Return raw and packed bytes of two chunks of responses, to see whether packing pays."""
     try:
-        values = raw.responses(trial, n_valid).array[: 2 * CHUNK].astype(np.float32)
+        values = raw.responses(trial, n_valid).array[: 2 * CHUNK]
+        values = rounded(values, np.dtype(np.float32))
     except MemberError:
         return [0, 0]  # the pass that writes responses reports it
     spec = ArraySpec("", values.shape, values.dtype, ("time", "neuron"), "pcodec", sharded=True)
@@ -165,9 +182,10 @@ def _scan_batch(task: ScanTask) -> Record:
     with part.open("wb") as spool:
         for trial in task.trials:
             scan = raw.scan(trial, allow_nan=options.allow_nan)
+            problems = scan.problems or _overflows(trial, scan, options)
             batch.digests |= scan.digests
-            batch.problems += scan.problems
-            if scan.problems:
+            batch.problems += problems
+            if problems:
                 continue
             digest = _film_digest(scan.frames)
             if digest not in placed:

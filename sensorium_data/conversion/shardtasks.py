@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from sensorium_data.conversion.journal import Record, once
-from sensorium_data.conversion.rounding import largest_error
+from sensorium_data.conversion.rounding import largest_error, rounded
 from sensorium_data.errors import Problem
 from sensorium_data.moments import Moments
 from sensorium_data.sources.members import MemberError
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["ShardTask", "do_task", "shard_record", "shard_tasks"]
 
 NEURONS = 256  # neurons transposed at once: 256 × 414 float64 fit the second-level cache
-SMALL = 1 << 20  # statistics below this are one chunk, and lie in the sidecar
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +138,7 @@ class _Writer:
     def _films(self, content: FilmShard) -> Iterator[NDArray[Any]]:
         for film, start, stop in content.runs:
             source = film.open()[start:stop]
-            stored = source.astype(self.task.spec.dtype)
+            stored = rounded(source, self.task.spec.dtype)
             self._compare(source, stored)
             yield stored
 
@@ -176,8 +175,7 @@ class _Writer:
         for start in range(0, source.shape[1], NEURONS):
             block = source[:, start : start + NEURONS]
             # Cast in the source's own order first: casting and transposing in one go misses the cache at every value.
-            with np.errstate(over="ignore", invalid="ignore"):
-                stored = block.astype(rows.dtype, order="K")
+            stored = rounded(block, rows.dtype)
             self._compare(block, stored)
             rows[:, start : start + NEURONS] = stored
         return rows
@@ -192,6 +190,7 @@ class _Writer:
             what = f"has values too large for {rows.dtype}; --precision source keeps them"
             self.problems.append(Problem("overflow", where, what))
             self.max_error = 0.0
+            return
         moments = Moments.of(rows.astype(np.float32) if rows.dtype == np.float16 else rows)
         if not self.task.recipe.options.allow_nan and (moments.n < len(rows)).any():
             n_nan, n_inf = int(np.isnan(rows).sum()), int(np.isinf(rows).sum())

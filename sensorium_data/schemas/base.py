@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticKnownError
 
-__all__ = ["Digest", "Document", "Integer", "Name", "NonNegative", "Positive", "RowOrMissing", "Timestamp"]
+__all__ = ["Digest", "Document", "Integer", "Name", "NonNegative", "Positive", "Text", "RowOrMissing", "Timestamp"]
 
 # RFC 3339 with a capital T and at most microseconds, which is what datetime holds. [0-9], for \d is any script's digit.
 _LOCAL = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
@@ -39,7 +39,8 @@ def _rfc3339(value: object, info: ValidationInfo) -> object:
         raise PydanticKnownError("datetime_parsing", {"error": str(error)}) from None
 
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Name = Annotated[str, Field(min_length=1, max_length=255)]  # as long as a file name may be
+Text = Annotated[str, Field(min_length=1)]
 Integer = Annotated[int, BeforeValidator(_whole)]
 # The bound stands before the validator: the other way round pydantic renders `ge`, which no JSON Schema knows.
 NonNegative = Annotated[int, Field(ge=0), BeforeValidator(_whole)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sensorium_data.schemas.base import Document, Name, NonNegative
+from sensorium_data.schemas.base import Document, Name, NonNegative, Text
 from sensorium_data.schemas.session import ConvertOptions, Note
 
 __all__ = ["CheckReport", "ConvertReport", "Equality", "Finding", "Severity"]
@@ -19,8 +19,8 @@ class Finding(Document):
 
     code: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     severity: Severity
-    where: Name
-    what: Name
+    where: Text
+    what: Text
 
 
 class Equality(Document):
@@ -37,7 +37,7 @@ class Equality(Document):
 class CheckReport(Document):
     """The outcome of `check`."""
 
-    target: Name
+    target: Text
     against: str | None = None
     checks: tuple[Name, ...] = Field(description="codes of the checks that ran")
     findings: tuple[Finding, ...] = ()
@@ -52,7 +52,7 @@ class CheckReport(Document):
 class ConvertReport(Document):
     """The outcome of `convert`."""
 
-    target: Name
+    target: Text
     status: Literal["converted", "resumed", "skipped", "up-to-date", "planned"]
     key: Name
     reader: Name

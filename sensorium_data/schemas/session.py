@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sensorium_data.schemas.base import Digest, Document, Name, NonNegative, Timestamp
+from sensorium_data.schemas.base import Digest, Document, Name, NonNegative, Timestamp, Text
 from sensorium_data.schemas.neuron import NeuronTable
 from sensorium_data.schemas.signal import Signal
 from sensorium_data.schemas.statistics import Statistic
@@ -54,7 +54,7 @@ class Licence(Document):
 class Citation(Document):
     """What to cite when the recording is used."""
 
-    text: Name
+    text: Text
     doi: str | None = None
     url: str | None = None
 
@@ -71,7 +71,7 @@ class Note(Document):
     """Something a reader met and a user should know; not an error."""
 
     code: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
-    text: Name
+    text: Text
 
 
 class Provenance(Document):

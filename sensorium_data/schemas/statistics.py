@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from sensorium_data.schemas.base import Document, Name, NonNegative
+from sensorium_data.schemas.base import Document, Name, NonNegative, Text
 
 __all__ = ["Measure", "Statistic"]
 
@@ -25,5 +25,5 @@ class Statistic(Document):
     origin: Literal["source", "train"]
     measures: tuple[Name, ...]
     dims: tuple[Name, ...]
-    definition: str
+    definition: Text
     n_trials: NonNegative | None = Field(default=None, description="trials that went in, where it is known")

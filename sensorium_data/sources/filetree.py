@@ -87,6 +87,8 @@ class Tree:
         """
         where = "meta/trials/tiers.npy"
         tiers = self.table(where)
+        if tiers is not None and tiers.dtype.kind == "S":
+            tiers = np.char.decode(tiers, "utf-8", "replace")
         if tiers is None or not self._tiers_sound(tiers, where):
             return ()
         present = set().union(*files.values())
@@ -170,8 +172,9 @@ class Tree:
             stem = name.removeprefix("meta/trials/").removesuffix(".npy").replace("/", "_")
             if stem == "tiers" or (values := self.table(name)) is None:
                 continue
-            if len(numbers) and (values.ndim == 0 or len(values) <= numbers.max()):
-                what = f"has shape {values.shape}, expected a row for each of the {numbers.max() + 1} file numbers"
+            n_rows = int(numbers.max(initial=-1)) + 1
+            if values.ndim == 0 or len(values) < n_rows:
+                what = f"has shape {values.shape}, expected a row for each of the {n_rows} file numbers"
                 self.fault("length-mismatch", name, what)
                 continue
             dims = ("trial", *(f"{stem}_{axis}" for axis in range(1, values.ndim)))

@@ -118,7 +118,10 @@ class FolderMembers:
                 whole = Path(folder, file)
                 name = whole.relative_to(path).as_posix()
                 if not is_litter(name):
-                    status = whole.stat()
+                    try:
+                        status = whole.stat()
+                    except OSError:
+                        status = whole.lstat()  # a link that leads nowhere; reading it says so
                     found[name] = (status.st_size, status.st_mtime_ns)
         self._found = dict(sorted(found.items()))
         self.sizes = {name: size for name, (size, _) in self._found.items()}

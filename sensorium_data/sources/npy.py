@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def _parse(head: bytes) -> Header:
         if reader is None:
             raise MemberError("npy-version", f"is .npy version {version}, expected 1 or 2")
         shape, fortran, dtype = reader(stream)
-    except (ValueError, SyntaxError, TypeError) as error:
+    except (ValueError, SyntaxError, TypeError, KeyError, IndexError, RecursionError, MemoryError, TokenError) as error:
         first = str(error).splitlines()[0] if str(error) else "unreadable header"
         raise MemberError("npy-header", f"is not a readable .npy file ({first})") from None
     return Header(shape, dtype, fortran, stream.tell())
@@ -80,10 +81,10 @@ def header_of(members: Members, name: str) -> Header:
         raise MemberError(
             "npy-object", "holds Python objects (a pickle), which are never loaded; expected plain numbers"
         )
-    if header.dtype.kind not in ALLOWED or header.dtype.names is not None:
+    if header.dtype.kind not in ALLOWED or header.dtype.names is not None or header.dtype.itemsize == 0:
         raise MemberError("npy-dtype", f"holds {header.dtype}, expected plain numbers or strings")
     expected, seen = header.offset + header.nbytes, members.sizes[name]
-    if any(n < 0 for n in header.shape) or expected != seen:
+    if any(not 0 <= n < 1 << 63 for n in header.shape) or expected != seen:
         code = "npy-truncated" if seen < expected else "npy-size"
         raise MemberError(code, f"{seen:,} bytes where its header {header.shape} {header.dtype} needs {expected:,}")
     return header

@@ -30,6 +30,8 @@ STORED, DEFLATED = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED
 
 def _fault(info: zipfile.ZipInfo) -> Problem | None:
     name = info.filename
+    if not name:
+        return Problem("zip-damaged", "a member", "has no name")
     if info.flag_bits & 0x1:
         return Problem("zip-encrypted", name, "is encrypted, expected an open archive")
     if stat.S_ISLNK(info.external_attr >> 16):
@@ -59,7 +61,7 @@ def _directory(path: Path) -> list[zipfile.ZipInfo]:
         what = f"a zip that is cut short or damaged ({error})" if head[:2] == b"PK" else "neither a folder nor a zip"
         hint = "download it again" if head[:2] == b"PK" else "give the session's folder or its published zip"
         raise SourceInvalid(f"{path} is {what}", hint=hint, code="zip-damaged") from None
-    except (OSError, NotImplementedError) as error:
+    except (OSError, NotImplementedError, ValueError, IndexError, struct.error) as error:
         raise SourceInvalid(f"{path} cannot be read: {error}", code="zip-damaged") from None
 
 
@@ -76,7 +78,7 @@ class ZipMembers:
         self.path = path
         infos = [info for info in _directory(path) if not info.filename.startswith("__MACOSX/")]
         problems = [problem for info in infos if (problem := _fault(info))]
-        names = [info.filename for info in infos if not info.is_dir()]
+        names = [info.filename for info in infos if info.filename and not info.is_dir()]
         twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
         problems += [Problem("zip-duplicate", name, "is in the archive twice") for name in twice]
         if problems:
@@ -99,8 +101,8 @@ class ZipMembers:
                 return os.pread(handle, n_bytes, start)
             finally:
                 os.close(handle)
-        except OSError as error:
-            raise MemberError("unreadable", f"cannot be read: {error.strerror}") from None
+        except (OSError, OverflowError) as error:
+            raise MemberError("unreadable", f"cannot be read: {error}") from None
 
     def head(self, name: str, n_bytes: int) -> bytes:
         """Return the first bytes of a member, inflating no more than that."""

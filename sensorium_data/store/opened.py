@@ -35,10 +35,10 @@ def _read_root(path: Path) -> dict[str, Any]:
         hint = near_miss(path.name, siblings) if siblings else "`sensorium-data convert SOURCE TARGET` makes a store"
         raise NotFound(f"{path}: no such store", hint=hint, code="no-such-store")
     try:
-        root: dict[str, Any] = json.loads((path / Paths.root).read_bytes())
+        root = json.loads((path / Paths.root).read_bytes())
     except (OSError, ValueError):
-        root = {}
-    if not isinstance(root, dict) or "node_type" not in root:
+        root = None
+    if not isinstance(root, dict):
         hint = "`sensorium-data convert SOURCE TARGET` makes one from a published recording"
         raise StoreInvalid(
             f"{path} is not a session store: it has no readable zarr.json", hint=hint, code="not-a-store"
@@ -111,7 +111,7 @@ class OpenStore:
         try:
             with quiet_zarr():
                 return zarr.open_array(self.path / path, mode="r", zarr_format=3)
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:  # zarr trusts the metadata's shape
             what = f"{self.path}: no readable array `{path}` ({type(error).__name__})"
             raise StoreInvalid(
                 what, hint=f"`sensorium-data check {self.path}` says more", code="array-missing"
@@ -134,7 +134,7 @@ class OpenStore:
             with quiet_zarr():
                 return np.asarray(array.oindex[key] if isinstance(key, tuple) else array[key])
         except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
-            what = f"{self.path}: `{array.path or array.store_path}` does not decode ({str(error).splitlines()[0]})"
+            what = f"{self.path}: `{array.path or array.store_path}` does not decode ({type(error).__name__})"
             hint = f"`sensorium-data check {self.path}` finds the chunk; convert the recording again"
             raise StoreInvalid(what, hint=hint, code="array-unreadable") from None
 

@@ -42,6 +42,7 @@ STORAGE_ERRNOS = {
     errno.EACCES: "permission was denied",
     errno.EPERM: "permission was denied",
     errno.ENOTDIR: "a part of the path is a file",
+    errno.ENAMETOOLONG: "the name is too long for the file system",
     errno.EIO: "the device failed",
 }
 

@@ -24,7 +24,6 @@ from sensorium_data.store.shards import ShardRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from sensorium_data.store.layout import ArraySpec
 
@@ -62,15 +61,15 @@ class _Blobs:
         return place
 
 
-def pack_sidecar(shards: Iterable[tuple[ArraySpec, list[ShardRecord]]], singles: dict[str, tuple[str, Path]]) -> bytes:
+def pack_sidecar(shards: Iterable[tuple[ArraySpec, list[ShardRecord]]], singles: dict[str, tuple[str, bytes]]) -> bytes:
     """Return the bytes of the sidecar.
 
     Parameters
     ----------
     shards : iterable of (spec, records)
         The sharded arrays.
-    singles : dict of path to (key, file)
-        The arrays of one chunk, already written.
+    singles : dict of path to (key, data)
+        The arrays of one chunk, encoded.
     """
     blobs = _Blobs()
     entries: dict[str, Any] = {}
@@ -80,8 +79,7 @@ def pack_sidecar(shards: Iterable[tuple[ArraySpec, list[ShardRecord]]], singles:
             for r in records
         ]
         entries[spec.path] = {"kind": "shards", "shards": listed}
-    for path, (key, file) in singles.items():
-        data = file.read_bytes()
+    for path, (key, data) in singles.items():
         entries[path] = {"kind": "chunk", "key": key, "data": blobs.add(data), "crc": google_crc32c.value(data)}
     body = b"".join(blobs.parts)
     header = json.dumps({"arrays": entries}, separators=(",", ":")).encode()

@@ -1,0 +1,166 @@
+"""Damage to any byte of a store is found, named, and never taken for a bug."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from sensorium_data.conversion import check_store, convert
+from sensorium_data.errors import BadArgument, NotFound, StoreInvalid
+from sensorium_data.testing import write_sensorium2023
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+ATTRIBUTE = "sensorium_data"
+RESPONSES = "signals/responses/values"
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sound")
+    source = write_sensorium2023(folder, n_neurons=6, n_train=3, n_repeats=2, frame_shape=(8, 12))
+    convert(source, folder / "sound.zarr")
+    return folder / "sound.zarr"
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store to be damaged."""
+
+    path: Path
+
+    def flip(self, key: str, at: int = 3) -> None:
+        data = bytearray((self.path / key).read_bytes())
+        data[at] ^= 0x10
+        (self.path / key).write_bytes(data)
+
+    def cut(self, key: str, n: int) -> None:
+        data = (self.path / key).read_bytes()
+        (self.path / key).write_bytes(data[:n])
+
+    def text(self, key: str, text: str) -> None:
+        (self.path / key).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / key).write_text(text, "utf-8")
+
+    def json(self, key: str, change: Callable[[dict[str, Any]], None]) -> None:
+        document = json.loads((self.path / key).read_text("utf-8"))
+        change(document)
+        self.text(key, json.dumps(document))
+
+
+@pytest.fixture
+def store(sound: Path, tmp_path: Path) -> Store:
+    return Store(shutil.copytree(sound, tmp_path / "damaged.zarr"))
+
+
+def put(value: Any, *at: Any) -> Callable[[Any], None]:
+    """Return what sets an item of an array, or of nested mappings."""
+
+    def change(values: Any) -> None:
+        for key in at[:-1]:
+            values = values[key]
+        values[at[-1]] = value
+
+    return change
+
+
+SHARD_KEY, FRAMES_KEY = f"{RESPONSES}/c/0/0", "stimuli/frames/c/0/0/0"
+
+# What is done to the bytes, and the checks that must see it; others may see its consequences.
+BYTES: dict[str, tuple[Callable[[Store], None], set[str]]] = {
+    "bit of a chunk of responses": (lambda s: s.flip(SHARD_KEY), {"digests"}),
+    "bit of a chunk of frames": (lambda s: s.flip(FRAMES_KEY, 40), {"digests"}),
+    "bit of a shard's index": (lambda s: s.flip(SHARD_KEY, -20), {"digests"}),
+    "bit of a shard's own checksum": (lambda s: s.flip(SHARD_KEY, -1), {"digests"}),
+    "bit of the unused part of an index": (lambda s: s.flip(SHARD_KEY, -5), {"digests"}),
+    "bit of a small chunk": (lambda s: s.flip("neurons/x/c/0", 14), {"digests"}),
+    "bit of a small chunk's frame": (lambda s: s.flip("neurons/unit_id/c/0", 1), {"digests"}),
+    "bit of a trial table": (lambda s: s.flip("trials/start/c/0", 0), {"digests"}),
+    "bit of the words of tiers": (lambda s: s.flip("trials/tier/c/0", 2), {"digests"}),
+    "shard cut in the middle": (lambda s: s.cut(SHARD_KEY, 1000), {"sidecar", "digests"}),
+    "shard cut in its index": (lambda s: s.cut(SHARD_KEY, -5), {"sidecar", "digests"}),
+    "shard without its last byte": (lambda s: s.cut(SHARD_KEY, -1), {"sidecar", "digests"}),
+    "shard without its index": (lambda s: s.cut(FRAMES_KEY, -2404), {"sidecar", "digests"}),
+    "empty shard": (lambda s: s.cut(FRAMES_KEY, 0), {"sidecar", "digests"}),
+    "empty small chunk": (lambda s: s.cut("trials/trial_id/c/0", 0), {"sidecar", "digests"}),
+    "no shard": (lambda s: (s.path / SHARD_KEY).unlink(), {"sidecar", "digests"}),
+    "no small chunk": (lambda s: (s.path / "trials/role/c/0").unlink(), {"sidecar", "digests"}),
+    "no frames at all": (lambda s: shutil.rmtree(s.path / "stimuli/frames"), {"session-document", "sidecar"}),
+    "no metadata of an array": (lambda s: (s.path / "neurons/x/zarr.json").unlink(), {"session-document"}),
+    "no metadata of responses": (lambda s: (s.path / RESPONSES / "zarr.json").unlink(), {"session-document"}),
+    "bit of the sidecar": (lambda s: s.flip("sidecar/index/c/0", -9), {"sidecar", "digests"}),
+    "bit of the sidecar's header": (lambda s: s.flip("sidecar/index/c/0", 90), {"sidecar"}),
+    "no sidecar": (lambda s: (s.path / "sidecar/index/c/0").unlink(), {"sidecar", "digests"}),
+    "stray file": (lambda s: s.text("notes.txt", "mine"), {"sidecar"}),
+    "stray hidden file": (lambda s: s.text("trials/.DS_Store", ""), {"sidecar"}),
+    "stray half of a shard": (lambda s: s.text(SHARD_KEY + ".part", ""), {"sidecar"}),
+    "stray metadata": (lambda s: s.text("trials/more/zarr.json", "{}"), {"sidecar"}),
+    "other metadata than consolidated": (
+        lambda s: s.json("neurons/y/zarr.json", put("m", "attributes", "units")),
+        {"session-document"},
+    ),
+    "a group's other metadata": (
+        lambda s: s.json("signals/pupil/zarr.json", put("x", "attributes", "unit")),
+        {"session-document"},
+    ),
+    "metadata that are no JSON": (lambda s: s.text("neurons/y/zarr.json", "{"), {"session-document"}),
+    "metadata that are no mapping": (lambda s: s.text("neurons/y/zarr.json", "[]"), {"session-document"}),
+    "no consolidated metadata": (
+        lambda s: s.json("zarr.json", lambda r: r.pop("consolidated_metadata")),
+        {"session-document"},
+    ),
+    "a word beside layout and session": (
+        lambda s: s.json("zarr.json", put(1, "attributes", ATTRIBUTE, "more")),
+        {"session-document"},
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", BYTES)
+def test_damage_to_bytes_is_found(store: Store, damage: str) -> None:
+    plant, codes = BYTES[damage]
+    plant(store)
+    report = check_store(store.path)
+    assert not report.ok
+    assert codes <= {finding.code for finding in report.findings if finding.severity == "error"}
+
+
+def test_only_the_chosen_checks_run(store: Store) -> None:
+    store.flip(SHARD_KEY)
+    assert check_store(store.path, codes=["neurons", "clocks"]).ok
+    report = check_store(store.path, codes=["digests"])
+    assert report.checks == ("digests",)
+    assert [finding.where for finding in report.findings] == [f"{SHARD_KEY} chunk 0"]
+
+
+def test_an_unknown_check_is_answered_with_near_misses(sound: Path) -> None:
+    with pytest.raises(BadArgument, match="`digest`") as caught:
+        check_store(sound, codes=["sidecar", "digest"])
+    assert caught.value.code == "no-such-check"
+    assert "`digests`" in caught.value.hint
+
+
+def test_many_findings_of_one_check_are_counted(store: Store) -> None:
+    for number in range(33):
+        store.text(f"stray-{number:02d}", "")
+    found = check_store(store.path, codes=["sidecar"]).findings
+    assert len(found) == 21
+    assert found[-1].what == "and 13 more"
+
+
+def test_what_is_no_store_is_not_checked(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        check_store(tmp_path / "nothing.zarr")
+    for text in (None, "{", "[]", "{}", '{"attributes": {"sensorium_data": {"layout": 2, "session": {}}}}'):
+        (tmp_path / "other").mkdir(exist_ok=True)
+        if text is not None:
+            (tmp_path / "other" / "zarr.json").write_text(text, "utf-8")
+        with pytest.raises(StoreInvalid):
+            check_store(tmp_path / "other")
