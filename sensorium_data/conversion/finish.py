@@ -1,4 +1,4 @@
-"""Put a store together: what the two passes left becomes tables, documents, statistics and metadata."""
+"""Put a store together: what was prepared and what the shards told become documents and metadata."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from sensorium_data import __version__
 from sensorium_data.conversion.rounding import rounding_of
 from sensorium_data.conversion.shardtasks import shard_record
-from sensorium_data.conversion.tables import columns_of, signal_arrays, table_arrays, train_statistics
+from sensorium_data.conversion.tables import columns_of, train_statistics
 from sensorium_data.moments import Moments
 from sensorium_data.schemas import (
     NeuronTable,
@@ -20,69 +20,24 @@ from sensorium_data.schemas import (
     Provenance,
     Session,
     Signal,
-    Statistic,
     StimulusTable,
     Tier,
     TrialTable,
 )
 from sensorium_data.sources.members import digest_of
-from sensorium_data.store.layout import ArraySpec, Paths, codec_for
-from sensorium_data.store.publish import keep_only
-from sensorium_data.store.write import StoreWriter
+from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sensorium_data.conversion.journal import Record
-    from sensorium_data.conversion.plan import Plan
-    from sensorium_data.conversion.recipe import Recipe
-    from sensorium_data.conversion.scan import Scanned
+    from sensorium_data.conversion.prepare import Known, Prepared
     from sensorium_data.conversion.shardtasks import ShardTask
-    from sensorium_data.schemas import Trial
-    from sensorium_data.sources import RawSession, RawStatistic
+    from sensorium_data.schemas import Statistic, Trial
+    from sensorium_data.store.layout import ArraySpec
+    from sensorium_data.store.write import StoreWriter
 
-__all__ = ["Built", "big_statistics", "finish"]
-
-BIG = 1 << 20  # shipped statistics from 1 MiB on are cut into shards; smaller ones are one chunk, held in the sidecar
-SOURCE_DEFINITION = "as shipped with the recording, untouched; time moved to the front"
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """All that the passes found out, ready to be put together."""
-
-    recipe: Recipe
-    raw: RawSession
-    plan: Plan
-    scanned: Sequence[Scanned]
-    scans: Sequence[Record]
-    tasks: Sequence[ShardTask]
-    records: Sequence[Record]
-    notes: tuple[Note, ...]
-
-
-def _statistic_spec(built_raw: RawSession, statistic: RawStatistic, preset: str) -> ArraySpec:
-    from sensorium_data.sources.npy import header_of
-
-    header = header_of(built_raw.members, statistic.member)
-    first = statistic.dims[:1] == ("frame",)
-    shape = (header.shape[-1], *header.shape[:-1]) if first else header.shape
-    dtype = header.dtype.newbyteorder("=")
-    big = first and header.nbytes >= BIG
-    return ArraySpec(
-        f"{Paths.source_statistics}/{statistic.path}",
-        shape,
-        dtype,
-        statistic.dims,
-        codec_for(preset, dtype) if big or preset != "compact" else "zstd",  # type: ignore[arg-type]
-        sharded=big,
-    )
-
-
-def big_statistics(raw: RawSession, preset: str) -> list[tuple[RawStatistic, ArraySpec]]:
-    """Return the shipped statistics that are written in shards."""
-    specs = [(statistic, _statistic_spec(raw, statistic, preset)) for statistic in raw.statistics]
-    return [(statistic, spec) for statistic, spec in specs if spec.sharded]
+__all__ = ["Written", "finish"]
 
 
 def _tiers(trials: Sequence[Trial]) -> tuple[Tier, ...]:
@@ -95,61 +50,67 @@ def _tiers(trials: Sequence[Trial]) -> tuple[Tier, ...]:
     )
 
 
-def _response_moments(built: Built) -> Moments:
-    moments = Moments.empty(built.raw.n_neurons)
-    for record in built.records:
-        if "moments.n" in record.arrays:
-            part = Moments(**{n: record.arrays[f"moments.{n}"] for n in ("n", "mean", "m2", "low", "high")})
-            moments = moments.merge(part)
-    return moments
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The tasks that wrote the shards, and their records."""
+
+    tasks: Sequence[ShardTask]
+    records: Sequence[Record]
+
+    @property
+    def keys(self) -> set[str]:
+        """The files they wrote."""
+        return {record.facts["key"] for record in self.records}
+
+    def max_error(self, prefix: str) -> float:
+        """Return the largest error of rounding among the tasks whose names begin so."""
+        pairs = zip(self.tasks, self.records, strict=True)
+        return max((record.facts["max_error"] for task, record in pairs if task.name.startswith(prefix)), default=0.0)
+
+    def moments(self, n_neurons: int) -> Moments:
+        """Return the statistics of the responses over the train tier."""
+        moments = Moments.empty(n_neurons)
+        for record in self.records:
+            if "moments.n" in record.arrays:
+                part = Moments(**{n: record.arrays[f"moments.{n}"] for n in ("n", "mean", "m2", "low", "high")})
+                moments = moments.merge(part)
+        return moments
 
 
-def _film_moments(built: Built) -> Moments:
-    moments = Moments.empty(1)
-    for record in built.scans:
-        moments = moments.merge(Moments(**{n: record.arrays[f"film.{n}"] for n in ("n", "mean", "m2", "low", "high")}))
-    return moments
-
-
-def _max_error(built: Built, prefix: str) -> float:
-    pairs = zip(built.tasks, built.records, strict=True)
-    return max((record.facts["max_error"] for task, record in pairs if task.name.startswith(prefix)), default=0.0)
-
-
-def _responses(built: Built) -> Signal:
-    spec = built.plan.responses
+def _responses(known: Known, written: Written) -> Signal:
+    spec = known.plan.responses
     return Signal(
         name="responses",
         dims=spec.dims,
         unit=None,
         description="deconvolved activity, arbitrary units, as published",
         channels=(),
-        clock=built.plan.response_clock.document(),
-        rounding=rounding_of(built.raw.response_dtype, spec.dtype, _max_error(built, "responses")),
+        clock=known.plan.response_clock.document(),
+        rounding=rounding_of(known.raw.response_dtype, spec.dtype, written.max_error("responses")),
     )
 
 
-def _stimuli(built: Built) -> StimulusTable:
-    spec, variants = built.plan.frames, built.plan.films.variants
+def _stimuli(known: Known, written: Written) -> StimulusTable:
+    spec, variants = known.plan.frames, known.plan.films.variants
     return StimulusTable(
         n_variants=len(variants),
         n_groups=len({variant.group for variant in variants}),
-        n_frames=built.plan.films.n_frames,
-        frame_shape=built.raw.frame_shape,
+        n_frames=known.plan.films.n_frames,
+        frame_shape=known.raw.frame_shape,
         dtype=str(spec.dtype),  # type: ignore[arg-type]  # one of the three by construction
         integral=spec.dtype == np.uint8,
-        rounding=rounding_of(built.raw.film_dtype, spec.dtype, _max_error(built, "frames")),
+        rounding=rounding_of(known.raw.film_dtype, spec.dtype, written.max_error("frames")),
     )
 
 
-def _digest(built: Built) -> tuple[str, int, tuple[Note, ...]]:
+def _digest(known: Known, written: Written) -> tuple[str, int, tuple[Note, ...]]:
     """Return the source's digest, its bytes, and a note on members that no reader looked at."""
-    members = built.raw.members
-    digests = dict(built.raw.digests)
-    for record in (*built.scans, *built.records):
+    members = known.raw.members
+    digests = dict(known.raw.digests)
+    for record in (*known.scans, *written.records):
         digests |= record.facts["digests"]
-    known = {statistic.member for statistic in built.raw.statistics} | digests.keys()
-    unread = sorted(members.sizes.keys() - known)
+    read = {statistic.member for statistic in known.raw.statistics} | digests.keys()
+    unread = sorted(members.sizes.keys() - read)
     for name in members.sizes.keys() - digests.keys():
         digests[name] = members.read(name).sha256
     notes: tuple[Note, ...] = ()
@@ -159,32 +120,18 @@ def _digest(built: Built) -> tuple[str, int, tuple[Note, ...]]:
     return digest_of(digests.items()), sum(members.sizes.values()), notes
 
 
-def _source_statistics(built: Built, writer: StoreWriter) -> list[Statistic]:
-    sets: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    preset = built.recipe.options.preset
-    for statistic in built.raw.statistics:
-        spec = _statistic_spec(built.raw, statistic, preset)
-        if not spec.sharded:
-            writer.small(spec, built.raw.statistic(statistic).array)
-        sets.setdefault((statistic.signal, statistic.dims), []).append(statistic.path.split("/", 1)[-1])
-    return [
-        Statistic(signal=signal, origin="source", measures=tuple(paths), dims=dims, definition=SOURCE_DEFINITION)
-        for (signal, dims), paths in sets.items()
-    ]
-
-
-def _write_shards(built: Built, writer: StoreWriter) -> None:
+def _write_shards(known: Known, written: Written, writer: StoreWriter) -> None:
     found: dict[str, tuple[ArraySpec, list[Record]]] = {
-        spec.path: (spec, []) for spec in (built.plan.responses, built.plan.frames)
+        spec.path: (spec, []) for spec in (known.plan.responses, known.plan.frames)
     }
-    for task, record in zip(built.tasks, built.records, strict=True):
+    for task, record in zip(written.tasks, written.records, strict=True):
         found.setdefault(task.spec.path, (task.spec, []))[1].append(record)
     for spec, records in found.values():
         writer.sharded(spec, [shard_record(record) for record in records])
 
 
-def finish(built: Built) -> Session:
-    """Write everything but the shards, the root last.
+def finish(known: Known, prepared: Prepared, written: Written) -> Session:
+    """Add what follows from the shards, and put everything on the disk, the root last.
 
     Returns
     -------
@@ -196,44 +143,34 @@ def finish(built: Built) -> Session:
     MemberError
         A member that nothing had read before cannot be read.
     """
-    raw, plan, options = built.raw, built.plan, built.recipe.options
-    # What an interrupted run left beyond its shards (metadata, parts of small arrays) is made anew, not built upon.
-    keep_only(built.recipe.path("store"), {record.facts["key"] for record in built.records})
-    writer = StoreWriter(built.recipe.path("store"))
-    _write_shards(built, writer)
-    signals, documents, moments = signal_arrays(raw, built.scanned, plan.clock, options)
-    for array in [*table_arrays(raw, plan.trials, plan.films.variants, options.preset), *signals]:
+    writer, trials = prepared.writer, known.plan.trials
+    _write_shards(known, written, writer)
+    n_trials = sum(trial.tier == "train" and not trial.responses_withheld for trial in trials)
+    moments = {"responses": (written.moments(known.raw.n_neurons), ("neuron",))}
+    arrays, statistics = train_statistics(moments, {"responses": n_trials}, known.recipe.options.preset)
+    for array in arrays:
         writer.small(array.spec, array.values)
-    train = [trial for trial in plan.trials if trial.tier == "train"]
-    dims = {signal.name: signal.dims for signal in raw.signals}
-    channels = {name: (moment, dims[name]) for name, moment in moments.items()}
-    channels |= {"responses": (_response_moments(built), ("neuron",)), "video": (_film_moments(built), ())}
-    counts = dict.fromkeys(channels, len(train)) | {"responses": sum(not t.responses_withheld for t in train)}
-    own, statistics = train_statistics(channels, counts, options.preset)
-    for array in own:
-        writer.small(array.spec, array.values)
-    statistics += _source_statistics(built, writer)
-    documents.insert(0, _responses(built))
-    for document in documents:
-        writer.group(f"{Paths.signals}/{document.name}", document.model_dump(mode="json", exclude={"rounding"}))
-    session = _session(built, documents, statistics)
+    signals = (_responses(known, written), *prepared.signals)
+    for signal in signals:
+        writer.group(f"{Paths.signals}/{signal.name}", signal.model_dump(mode="json", exclude={"rounding"}))
+    session = _session(known, written, signals, (*statistics, *prepared.statistics))
     writer.finish(session)
     return session
 
 
-def _session(built: Built, signals: Sequence[Signal], statistics: Sequence[Statistic]) -> Session:
-    raw, plan = built.raw, built.plan
-    digest, n_bytes, notes = _digest(built)
+def _session(known: Known, written: Written, signals: tuple[Signal, ...], statistics: tuple[Statistic, ...]) -> Session:
+    raw, plan = known.raw, known.plan
+    digest, n_bytes, notes = _digest(known, written)
     return Session(
         identity=raw.identity,
         neurons=NeuronTable(n=raw.n_neurons, columns=columns_of(raw.neurons)),
-        stimuli=_stimuli(built),
+        stimuli=_stimuli(known, written),
         trials=TrialTable(
             n=len(plan.trials), tiers=_tiers(plan.trials), order_inferred=bool(raw.order_basis),
             order_basis=raw.order_basis,
         ),
-        signals=tuple(signals),
-        statistics=tuple(statistics),
+        signals=signals,
+        statistics=statistics,
         licence=raw.licence,
         citations=raw.citations,
         provenance=Provenance(
@@ -241,12 +178,12 @@ def _session(built: Built, signals: Sequence[Signal], statistics: Sequence[Stati
             source_digest=digest,
             source_members=len(raw.members.sizes),
             source_bytes=n_bytes,
-            reader=built.recipe.reader,
+            reader=known.recipe.reader,
             package="sensorium-data",
             version=__version__,
-            options=built.recipe.options,
+            options=known.recipe.options,
             codec=plan.responses.codec,
-            notes=(*built.notes, *notes),
+            notes=(*known.notes, *notes),
             converted_at=datetime.now(UTC),
         ),
     )  # fmt: skip

@@ -31,7 +31,7 @@ def _load(path: Path) -> Record | None:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         return Record(json.loads(arrays.pop("facts").tobytes()), arrays)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):  # a power cut leaves it empty, or with holes
         return None
 
 

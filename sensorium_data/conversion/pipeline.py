@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from sensorium_data.conversion.films import plan_films
-from sensorium_data.conversion.finish import Built, big_statistics, finish
+from sensorium_data.conversion.films import plan_films, spooled_films
+from sensorium_data.conversion.finish import Written, finish
+from sensorium_data.conversion.outcome import notes_of, report_of, up_to_date
 from sensorium_data.conversion.plan import make_plan
+from sensorium_data.conversion.prepare import Known, big_statistics, prepare
 from sensorium_data.conversion.recipe import Recipe
 from sensorium_data.conversion.run import run_tasks
 from sensorium_data.conversion.scan import gather_scans, scan_batch, scan_tasks
 from sensorium_data.conversion.shardtasks import do_task, shard_tasks
-from sensorium_data.errors import BadArgument, Problem, SourceInvalid, StoreInvalid, TargetExists, near_miss
+from sensorium_data.errors import BadArgument, Problem, SourceInvalid, StoreInvalid, near_miss
 from sensorium_data.progress import Progress, Report, ignore
-from sensorium_data.schemas import ConvertOptions, ConvertReport, Existing, Note, Precision, Preset
+from sensorium_data.schemas import ConvertOptions, ConvertReport, Existing, Precision, Preset
 from sensorium_data.settings import settings
 from sensorium_data.sources import open_source
 from sensorium_data.sources.members import MemberError
 from sensorium_data.store.check import check_codes, run_checks
-from sensorium_data.store.layout import Paths
 from sensorium_data.store.opened import OpenStore
-from sensorium_data.store.publish import Scratch, settle_target, storage_errors, sweep_scratch
+from sensorium_data.store.publish import Scratch, flush_folders, keep_only, settle_target, storage_errors, sweep_scratch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sensorium_data.conversion.journal import Record
-    from sensorium_data.conversion.plan import Plan
     from sensorium_data.conversion.scan import Scanned
     from sensorium_data.schemas import Session
     from sensorium_data.sources import RawSession
@@ -53,78 +55,9 @@ def _raise_problems(source: Path, facts: Sequence[dict[str, Any]]) -> None:
         raise SourceInvalid(f"{source}: {count}", hint=hint, problems=[Problem(**fact) for fact in facts])
 
 
-def _notes(raw: RawSession, records: Sequence[Record], plan: Plan, gain: float | None) -> tuple[Note, ...]:
-    """Return what the reader and the scan met, with how many trials it concerns."""
-    met: dict[str, list[int]] = {}
-    for record in records:
-        for trial in record.facts["trials"]:
-            for code in trial["notes"]:
-                met.setdefault(code, []).append(trial["trial_id"])
-    notes = list(raw.notes)
-    for code, trials in met.items():
-        where = f"trial {trials[0]}" if len(trials) == 1 else f"{len(trials)} trials (first {trials[0]})"
-        notes.append(Note(code=code, text=f"{where}: {raw.note_texts.get(code, code)}"))
-    missing = [trial.trial_id for trial in plan.trials if trial.missing]
-    if missing:
-        shown = ", ".join(map(str, missing[:8])) + (" …" if len(missing) > 8 else "")
-        notes.append(Note(code="trials-missing", text=f"{len(missing)} trials are listed without data: {shown}"))
-    if gain is not None and plan.responses.codec == "raw":
-        text = f"packing gained only {gain:.2f}× on a sample of the responses; they are stored raw"
-        notes.append(Note(code="packing-not-worth-it", text=text))
-    return tuple(notes)
-
-
 def _gain(records: Sequence[Record]) -> float | None:
     raw, packed = (sum(record.facts["sample"][i] for record in records) for i in (0, 1))
     return raw / packed if packed else None
-
-
-def _up_to_date(target: Path, raw: RawSession, reader: str, options: ConvertOptions) -> ConvertReport:
-    """Return the report of a store that needs no work.
-
-    Raises
-    ------
-    TargetExists
-        The store was made from another source, or otherwise.
-    """
-    session = OpenStore(target).session
-    made = session.provenance
-    same = (made.reader, made.options, made.source_members, made.source_bytes, session.identity) == (
-        reader, options, len(raw.members.sizes), sum(raw.members.sizes.values()), raw.identity,
-    )  # fmt: skip
-    if not same:
-        what = f"{target} was made from another source or with other options"
-        raise TargetExists(what, hint="--existing replace makes it anew", code="target-differs")
-    return _report(target, "up-to-date", session, ())
-
-
-def _report(target: Path, status: str, session: Session, checks: Sequence[str]) -> ConvertReport:
-    responses = target / Paths.values("responses")
-    return ConvertReport.model_validate(
-        {
-            "target": str(target),
-            "status": status,
-            "key": session.identity.key,
-            "reader": session.provenance.reader,
-            "options": session.provenance.options,
-            "codec": session.provenance.codec,
-            "n_neurons": session.neurons.n,
-            "n_trials": session.trials.n,
-            "n_missing": sum(tier.n_missing for tier in session.trials.tiers),
-            "n_withheld": sum(tier.n_withheld for tier in session.trials.tiers),
-            "n_variants": session.stimuli.n_variants,
-            "n_groups": session.stimuli.n_groups,
-            "source_bytes": session.provenance.source_bytes,
-            "store_bytes": _bytes_below(target),
-            "response_bytes": _bytes_below(responses),
-            "notes": session.provenance.notes,
-            "checks": tuple(checks),
-        }
-    )
-
-
-def _bytes_below(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def plan_only(source: str | Path, target: str | Path, *, reader: str | None = None, preset: Preset = "compact",
@@ -218,9 +151,9 @@ def convert(
     found, raw = open_source(source, reader)
     if settle_target(target, source, existing):
         sweep_scratch(target)
-        return _report(target, "skipped", OpenStore(target).session, ())
+        return report_of(target, "skipped", OpenStore(target).session, ())
     if target.exists() and existing == "resume":
-        done = _up_to_date(target, raw, found.name, options)
+        done = up_to_date(target, raw, found.name, options)
         sweep_scratch(target)
         return done
     with storage_errors(target), Scratch(target) as scratch:
@@ -228,10 +161,8 @@ def convert(
         settle_target(target, source, existing)
         recipe = Recipe(str(source.resolve()), found.name, raw.members.fingerprint(), options, str(scratch.root))
         recipe.remember(raw)
-        resumed = scratch.begin(recipe.document())
         try:
-            session = _build(recipe, raw, client, report)
-            checks = _check(scratch.store, report)
+            session, checks, resumed = _build_sound(scratch, recipe, raw, client, report)
         except SourceInvalid:
             # The source must change before this can succeed, and then nothing of this scratch can be used.
             scratch.discard()
@@ -239,7 +170,7 @@ def convert(
         report(Progress("publish", 0, 1, "stores", str(target)))
         scratch.publish()
     report(Progress("publish", 1, 1, "stores", str(target)))
-    return _report(target, "resumed" if resumed else "converted", session, checks)
+    return report_of(target, "resumed" if resumed else "converted", session, checks)
 
 
 def _scan(recipe: Recipe, raw: RawSession, client: object, report: Report) -> tuple[list[Scanned], list[Record]]:
@@ -250,18 +181,41 @@ def _scan(recipe: Recipe, raw: RawSession, client: object, report: Report) -> tu
     return gather_scans(tasks, records), records
 
 
-def _build(recipe: Recipe, raw: RawSession, client: object, report: Report) -> Session:
+def _build_sound(
+    scratch: Scratch, recipe: Recipe, raw: RawSession, client: object, report: Report
+) -> tuple[Session, list[str], bool]:
+    """Build the store and check it; return its document, the checks, and whether earlier work was gone on with."""
+    if scratch.begin(recipe.document()):
+        # A power cut leaves files hollow whose records say they are whole. They show in the checks, and all is made anew.
+        with suppress(StoreInvalid):
+            session = _build(recipe, raw, client, report, resumed=True)
+            return session, _check(scratch.store, report), True
+        scratch.forget()
+        scratch.begin(recipe.document())
+    session = _build(recipe, raw, client, report, resumed=False)
+    return session, _check(scratch.store, report), False
+
+
+def _build(recipe: Recipe, raw: RawSession, client: object, report: Report, *, resumed: bool) -> Session:
     """Write the whole store into the scratch folder and return its document."""
-    options = recipe.options
     scanned, scans = _scan(recipe, raw, client, report)
     gain = _gain(scans)
-    plan = make_plan(raw, scanned, plan_films(raw, scanned, recipe.path("spool")), options, gain)
-    tasks = shard_tasks(recipe, plan, big_statistics(raw, options.preset))
+    films = spooled_films(raw, scanned, recipe.path("spool"), verify=resumed)
+    plan = make_plan(raw, scanned, plan_films(raw, scanned, films), recipe.options, gain)
+    known = Known(recipe, raw, plan, scanned, scans, notes_of(raw, scans, plan, gain))
+    tasks = shard_tasks(recipe, plan, big_statistics(raw, recipe.options.preset))
     n_threads = settings().n_threads
     records = run_tasks(do_task, tasks, stage="write", n_threads=n_threads, client=client, report=report)
     _raise_problems(Path(recipe.source), [problem for record in records for problem in record.facts["problems"]])
+    written, store = Written(tasks, records), recipe.path("store")
+    # What an interrupted run left beyond its shards (metadata, parts of small arrays) is made anew, not built upon.
+    keep_only(store, written.keys)
     try:
-        return finish(Built(recipe, raw, plan, scanned, scans, tasks, records, _notes(raw, scans, plan, gain)))
+        with ThreadPoolExecutor(1) as disk:
+            flushed = disk.submit(flush_folders, store)  # the disk works on the shards while the rest is made
+            session = finish(known, prepare(known), written)
+            flushed.result()
+            return session
     except MemberError as error:
         raise SourceInvalid(f"{recipe.source}: 1 problem", problems=[error.problem("a member")]) from None
 

@@ -38,9 +38,13 @@ def largest_error(source: NDArray[Any], stored: NDArray[Any]) -> float:
     """Return the largest absolute difference; NaN against NaN and infinity against itself count as none."""
     with np.errstate(invalid="ignore", over="ignore"):
         gap = np.subtract(source, stored, dtype=np.float64)
-    # fmax and fmin leave NaN out and, unlike nanmax, do not copy.
-    high = float(np.fmax.reduce(gap, axis=None, initial=0.0))
-    return max(high, -float(np.fmin.reduce(gap, axis=None, initial=0.0)))
+    high, low = float(gap.max(initial=0.0)), float(gap.min(initial=0.0))
+    if np.isnan(high):  # fmax and fmin leave NaN out; they take twice the time, and most signals have none
+        high, low = (
+            float(np.fmax.reduce(gap, axis=None, initial=0.0)),
+            float(np.fmin.reduce(gap, axis=None, initial=0.0)),
+        )
+    return max(high, -low)
 
 
 def rounded(source: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -11,7 +11,7 @@ from sensorium_data.conversion.journal import Record, once
 from sensorium_data.conversion.rounding import largest_error, rounded
 from sensorium_data.errors import Problem
 from sensorium_data.moments import Moments
-from sensorium_data.sources.members import MemberError
+from sensorium_data.sources.members import MemberError, Memory
 from sensorium_data.store.layout import CHUNK, ArraySpec
 from sensorium_data.store.shards import ShardRecord, write_shard
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ShardTask", "do_task", "shard_record", "shard_tasks"]
 
-NEURONS = 256  # neurons transposed at once: 256 × 414 float64 fit the second-level cache
+NEURONS = 128  # neurons transposed at once: 128 × 414 float64 and what is made of them fit the second-level cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ class _Writer:
     digests: dict[str, str] = field(default_factory=dict)
     moments: Moments | None = None
     max_error: float = 0.0
+    memory: Memory = field(default_factory=Memory)
+    rows: NDArray[Any] | None = None
 
     def write(self) -> Record:
         """Write the shard and return its record."""
@@ -158,7 +160,7 @@ class _Writer:
         for piece in pieces:
             where = f"data/responses/{piece.trial.trial_id}.npy"
             try:
-                loaded = raw.responses(piece.trial, piece.n_valid)
+                loaded = raw.responses(piece.trial, piece.n_valid, self.memory)
             except MemberError as error:
                 if piece.owns:
                     self.problems.append(error.problem(where))
@@ -170,8 +172,10 @@ class _Writer:
             yield rows
 
     def _time_first(self, source: NDArray[Any]) -> NDArray[Any]:
-        """Return (time, neuron) values in the stored dtype; the source may be a transposed view."""
-        rows = np.empty(source.shape, self.task.spec.dtype)
+        """Return (time, neuron) values in the stored dtype, until the next call; the source may be a transposed view."""
+        if self.rows is None or len(self.rows) < len(source):
+            self.rows = np.empty(source.shape, self.task.spec.dtype)
+        rows = self.rows[: len(source)]
         for start in range(0, source.shape[1], NEURONS):
             block = source[:, start : start + NEURONS]
             # Cast in the source's own order first: casting and transposing in one go misses the cache at every value.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sensorium_data.errors import Problem
     from sensorium_data.schemas import Channel, Citation, Identity, Licence, Note
     from sensorium_data.schemas.stimulus import LabelSource
-    from sensorium_data.sources.members import Members
+    from sensorium_data.sources.members import Members, Memory
     from sensorium_data.sources.npy import Loaded
 
 __all__ = ["RawColumn", "RawSession", "RawSignal", "RawStatistic", "RawTrial", "Scan", "Source"]
@@ -119,12 +119,15 @@ class RawSession(ABC):
     note_texts: dict[str, str] = field(default_factory=dict)
 
     @abstractmethod
-    def scan(self, trial: RawTrial, *, allow_nan: bool) -> Scan:
-        """Return film and signals of one trial, checked; problems are collected, never raised."""
+    def scan(self, trial: RawTrial, *, allow_nan: bool, memory: Memory | None = None) -> Scan:
+        """Return film and signals of one trial, checked; problems are collected, never raised.
+
+        The film may lie in the memory, and is then gone when the memory is used again; signals are the caller's own.
+        """
 
     @abstractmethod
-    def responses(self, trial: RawTrial, n_valid: int) -> Loaded:
-        """Return the responses of one trial, (time, neuron) as published; a transposed view is welcome."""
+    def responses(self, trial: RawTrial, n_valid: int, memory: Memory | None = None) -> Loaded:
+        """Return the responses of one trial, (time, neuron) as published; a transposed view of the memory is welcome."""
 
     @abstractmethod
     def statistic(self, statistic: RawStatistic) -> Loaded:

@@ -46,11 +46,23 @@ def as_integral(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
     return whole
 
 
+def _clean_length(film: NDArray[Any]) -> int | None:
+    """Return the valid length where all before it is finite and all after it NaN, else None; one look at each pixel."""
+    with np.errstate(all="ignore"):
+        sums = film.reshape(-1, film.shape[-1]).sum(axis=0)
+    n_valid = int(np.argmax(np.isnan(sums))) if np.isnan(sums).any() else len(sums)
+    padding = film[..., n_valid:]
+    clean = np.isfinite(sums[:n_valid]).all() and (padding.size == 0 or np.isnan(np.fmax.reduce(padding, axis=None)))
+    return n_valid if clean else None
+
+
 def _length(film: NDArray[Any], length_from: NDArray[Any]) -> tuple[int, int]:
     """Return the valid length and the number of NaN pixels before it."""
     if film.dtype.kind != "f":
         padded = np.isnan(length_from).all(axis=0) if length_from.dtype.kind == "f" else np.zeros(film.shape[-1], bool)
         return int(np.max(np.flatnonzero(~padded), initial=-1)) + 1, 0
+    if (n_clean := _clean_length(film)) is not None:
+        return n_clean, 0
     holes = np.isnan(film).reshape(-1, film.shape[-1]).sum(axis=0)
     n_valid = int(np.max(np.flatnonzero(holes < film[..., 0].size), initial=-1)) + 1
     return n_valid, int(holes[:n_valid].sum())
@@ -74,11 +86,13 @@ def valid_film(film: NDArray[Any], where: str, *, allow_nan: bool, length_from: 
     problems = []
     if n_valid == 0:
         problems.append(Problem("film-all-nan", where, "is NaN from the first frame on, expected a film"))
-    frames = np.ascontiguousarray(np.moveaxis(film[..., :n_valid], -1, 0))
+    valid = film[..., :n_valid]
+    whole = as_integral(valid)
+    # Integers are turned when they are a byte each.
+    frames = np.ascontiguousarray(np.moveaxis(valid if whole is None else whole, -1, 0))
     if n_holes and not allow_nan:
         what = f"has {n_holes} NaN pixels before frame {n_valid}, where its padding begins (--allow-nan lets them in)"
         problems.append(Problem("nan-in-valid", where, what))
-    if not allow_nan and frames.dtype.kind == "f" and np.isinf(film).any():
+    if not allow_nan and frames.dtype.kind == "f" and np.isinf(valid).any():
         problems.append(Problem("infinite", where, "holds infinite pixels (--allow-nan lets them in)"))
-    whole = as_integral(frames)
-    return ValidFilm(frames if whole is None else whole, whole is not None, tuple(problems))
+    return ValidFilm(frames, whole is not None, tuple(problems))

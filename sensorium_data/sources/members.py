@@ -19,7 +19,7 @@ from sensorium_data.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Content", "FolderMembers", "MemberError", "Members", "digest_of", "is_litter", "open_members"]
+__all__ = ["Content", "FolderMembers", "MemberError", "Members", "Memory", "digest_of", "is_litter", "open_members"]
 
 
 ANCHORS = ("data", "meta")  # the two folders every published session has
@@ -45,6 +45,22 @@ class Content:
     sha256: str
 
 
+class Memory:
+    """Memory to read into again and again; what was read last is gone when the next is read.
+
+    Memory that comes fresh from the system costs a fault a page: a file of 26 MB takes 14 ms to read so, and 3 ms so.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def take(self, n_bytes: int) -> memoryview:
+        """Return so many bytes, with anything in them."""
+        if len(self._bytes) < n_bytes:
+            self._bytes = bytearray(n_bytes)
+        return memoryview(self._bytes)[:n_bytes]
+
+
 class Members(Protocol):
     """Named, sized, read-only byte strings; safe to read from several threads."""
 
@@ -58,8 +74,8 @@ class Members(Protocol):
     def head(self, name: str, n_bytes: int) -> bytes:
         """Return the first bytes of a member, without reading the rest."""
 
-    def read(self, name: str) -> Content:
-        """Return all bytes of a member."""
+    def read(self, name: str, memory: Memory | None = None) -> Content:
+        """Return all bytes of a member, held in the memory where one is given."""
 
     def fingerprint(self) -> str:
         """Return a cheap identity of the whole source: names, sizes and times or checksums, no contents."""
@@ -134,18 +150,18 @@ class FolderMembers:
         except OSError as error:
             raise MemberError("unreadable", f"cannot be read: {error.strerror}") from None
 
-    def read(self, name: str) -> Content:
-        """Return all bytes of a file."""
-        buffer = bytearray(limited(name, self.sizes[name]))
+    def read(self, name: str, memory: Memory | None = None) -> Content:
+        """Return all bytes of a file, held in the memory where one is given."""
+        view = (memory or Memory()).take(limited(name, self.sizes[name]))
         try:
             with (self.path / name).open("rb", buffering=0) as file:
-                view, at = memoryview(buffer), 0
+                at = 0
                 while n := file.readinto(view[at:]):
                     at += n
         except OSError as error:
             raise MemberError("unreadable", f"cannot be read: {error.strerror}") from None
-        if at != len(buffer):
-            raise MemberError("truncated", f"{at:,} bytes where the folder said {len(buffer):,}")
+        if at != len(view):
+            raise MemberError("truncated", f"{at:,} bytes where the folder said {len(view):,}")
         return Content(view, hashlib.sha256(view).hexdigest())
 
     def fingerprint(self) -> str:

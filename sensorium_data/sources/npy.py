@@ -16,7 +16,7 @@ from sensorium_data.sources.members import MemberError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sensorium_data.sources.members import Content, Members
+    from sensorium_data.sources.members import Content, Members, Memory
 
 __all__ = ["Header", "Loaded", "array_of", "header_of", "load"]
 
@@ -97,8 +97,8 @@ def array_of(content: Content, header: Header) -> NDArray[Any]:
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
-def load(members: Members, name: str) -> Loaded:
-    """Return the array of a member with the digest of the member.
+def load(members: Members, name: str, memory: Memory | None = None) -> Loaded:
+    """Return the array of a member, over the memory where one is given, with the digest of the member.
 
     Raises
     ------
@@ -106,5 +106,5 @@ def load(members: Members, name: str) -> Loaded:
         As `header_of`, or the bytes cannot be read.
     """
     header = header_of(members, name)
-    content = members.read(name)
+    content = members.read(name, memory)
     return Loaded(array_of(content, header), content.sha256)

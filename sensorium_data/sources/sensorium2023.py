@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.errors import Problem
     from sensorium_data.schemas.stimulus import LabelSource
-    from sensorium_data.sources.members import Members
+    from sensorium_data.sources.members import Members, Memory
     from sensorium_data.sources.npy import Header
 
 __all__ = ["Sensorium2023"]
@@ -122,7 +122,7 @@ class Recording(RawSession):
     def _name(self, stream: str, trial: RawTrial) -> str:
         return f"data/{stream}/{trial.trial_id}.npy"
 
-    def scan(self, trial: RawTrial, *, allow_nan: bool) -> Scan:
+    def scan(self, trial: RawTrial, *, allow_nan: bool, memory: Memory | None = None) -> Scan:
         """Return film, pupil, running and gaze of one trial, and whether its responses are withheld."""
         digests: dict[str, str] = {}
         problems: list[Problem] = []
@@ -130,7 +130,7 @@ class Recording(RawSession):
         for stream in ("videos", "behavior", "pupil_center"):
             name = self._name(stream, trial)
             try:
-                loaded = load(self.members, name)
+                loaded = load(self.members, name, memory if stream == "videos" else None)
                 arrays[stream], digests[name] = loaded.array, loaded.sha256
             except MemberError as error:
                 problems.append(error.problem(name))
@@ -175,17 +175,19 @@ class Recording(RawSession):
             notes += ("behavior-nan",)
         return {"pupil": pupil, "running": valid[-1], "gaze": gaze.T}, notes
 
-    def responses(self, trial: RawTrial, n_valid: int) -> Loaded:
-        """Return the valid responses, (time, neuron), a transposed view of the published array.
+    def responses(self, trial: RawTrial, n_valid: int, memory: Memory | None = None) -> Loaded:
+        """Return the valid responses, (time, neuron), a transposed view of the published array in the memory.
 
         Raises
         ------
         MemberError
             The file cannot be read, or holds values past the end of the film.
         """
-        loaded = load(self.members, self._name("responses", trial))
+        loaded = load(self.members, self._name("responses", trial), memory)
         tail = loaded.array[:, n_valid:]
-        if tail.size and not np.isnan(tail).all():
+        if tail.size and not np.isnan(
+            np.fmax.reduce(tail, axis=None)
+        ):  # NaN only where all are, and no array of truths
             what = f"has values past sample {n_valid}, where the film ends and NaN was expected"
             raise MemberError("length-mismatch", what)
         return Loaded(loaded.array[:, :n_valid].T, loaded.sha256)

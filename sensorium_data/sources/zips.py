@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sensorium_data.errors import ArchiveUnsafe, Problem, SourceInvalid
-from sensorium_data.sources.members import ANCHORS, Content, MemberError, is_litter, limited
+from sensorium_data.sources.members import ANCHORS, Content, MemberError, Memory, is_litter, limited
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,8 @@ class ZipMembers:
         self._infos = {n: i for n, i in sorted(kept.items()) if not i.is_dir() and not is_litter(n)}
         self.sizes = {name: info.file_size for name, info in self._infos.items()}
 
-    def _packed(self, info: zipfile.ZipInfo, n_bytes: int) -> bytes:
+    def _packed(self, info: zipfile.ZipInfo, view: memoryview) -> memoryview:
+        """Fill a view with a member's first bytes as they lie in the archive; return as much of it as there were."""
         try:
             handle = os.open(self.path, os.O_RDONLY)
             try:
@@ -98,7 +99,10 @@ class ZipMembers:
                     raise MemberError("zip-damaged", "has no local header where the directory points")
                 *_, name_length, extra_length = LOCAL_HEADER.unpack(header)
                 start = info.header_offset + LOCAL_HEADER.size + name_length + extra_length
-                return os.pread(handle, n_bytes, start)
+                at = 0
+                while n := os.preadv(handle, [view[at:]], start + at):
+                    at += n
+                return view[:at]
             finally:
                 os.close(handle)
         except (OSError, OverflowError) as error:
@@ -108,28 +112,28 @@ class ZipMembers:
         """Return the first bytes of a member, inflating no more than that."""
         info = self._infos[name]
         # Deflate may need a little more input than it gives output; a stored block header is 5 bytes.
-        packed = self._packed(info, min(info.compress_size, n_bytes + 1024))
+        packed = self._packed(info, Memory().take(min(info.compress_size, n_bytes + 1024)))
         if info.compress_type == STORED:
-            return packed[:n_bytes]
+            return bytes(packed[:n_bytes])
         try:
             return zlib.decompressobj(-15).decompress(packed, n_bytes)
         except zlib.error as error:
             raise MemberError("zip-damaged", f"does not inflate ({error})") from None
 
-    def read(self, name: str) -> Content:
-        """Return all bytes of a member, its size and CRC-32 checked."""
+    def read(self, name: str, memory: Memory | None = None) -> Content:
+        """Return all bytes of a member, its size and CRC-32 checked; stored ones in the memory where one is given."""
         info = self._infos[name]
         limited(name, max(info.file_size, info.compress_size))
-        data = self._packed(info, info.compress_size)
+        data = self._packed(info, (memory or Memory()).take(info.compress_size))
         if len(data) != info.compress_size:
             raise MemberError("truncated", f"{len(data):,} packed bytes where the zip says {info.compress_size:,}")
         if info.compress_type == DEFLATED:
-            data = _inflate(data, info.file_size)
+            data = memoryview(_inflate(data, info.file_size))
         if len(data) != info.file_size:
             raise MemberError("zip-size", f"holds {len(data):,} bytes where the zip says {info.file_size:,}")
         if zlib.crc32(data) != info.CRC:
             raise MemberError("zip-crc", f"has CRC-32 {zlib.crc32(data):08x} where the zip says {info.CRC:08x}")
-        return Content(memoryview(data), hashlib.sha256(data).hexdigest())
+        return Content(data, hashlib.sha256(data).hexdigest())
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the directory: names, sizes and CRC-32 of the members, and the zip's own time."""
@@ -137,7 +141,7 @@ class ZipMembers:
         return hashlib.sha256(f"{self.path.stat().st_mtime_ns}\n{lines}".encode()).hexdigest()
 
 
-def _inflate(packed: bytes, size: int) -> bytes:
+def _inflate(packed: memoryview, size: int) -> bytes:
     inflater = zlib.decompressobj(-15)
     try:
         # One byte more than promised is enough to know that the member lies about its size.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from sensorium_data.clock import TickClock, clock_of
 from sensorium_data.schemas import Document, ExplicitClock, Neuron, Stimulus, Trial
+from sensorium_data.settings import settings
 from sensorium_data.store.check import Remark, register
 from sensorium_data.store.layout import ATTRIBUTE, CHUNK, LAYOUT, SHARD, Paths
 
@@ -199,9 +201,10 @@ def digests(store: OpenStore) -> Iterator[Remark]:
     """Every encoded chunk has the CRC-32C it was written with."""
     for chunk in store.sidecar.chunks.values():
         yield from _chunk(store, chunk.key, chunk.crc)
-    for records in store.sidecar.shards.values():
-        for record in records:
-            yield from _shard(store, record)
+    records = [record for shards in store.sidecar.shards.values() for record in shards]
+    with ThreadPoolExecutor(settings().n_threads) as pool:
+        for found in pool.map(lambda record: list(_shard(store, record)), records):
+            yield from found
 
 
 def _chunk(store: OpenStore, key: str, crc: int) -> Iterator[Remark]:

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ATTRIBUTE",
+    "BLOSC_LEVEL",
     "CHUNK",
     "LAYOUT",
     "PCODEC_LEVEL",
     "SHARD",
+    "ZSTD_LEVEL",
     "ArraySpec",
     "Codec",
     "Paths",
@@ -36,6 +38,8 @@ ATTRIBUTE = "sensorium_data"  # the key of the root attributes that holds {"layo
 CHUNK = 20
 SHARD = 3000
 PCODEC_LEVEL = 8
+ZSTD_LEVEL = 1  # 36×64 films: level 3 takes twice the time for 3 % fewer bytes
+BLOSC_LEVEL = 3
 
 Codec: TypeAlias = Literal["pcodec", "zstd", "blosc", "raw"]
 
@@ -79,6 +83,11 @@ class ArraySpec:
     codec: Codec
     sharded: bool = False
     attrs: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> bool:
+        """True where the values are strings."""
+        return self.dtype.kind in "UTO"
 
     @property
     def chunk_shape(self) -> tuple[int, ...]:

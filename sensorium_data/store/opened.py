@@ -86,6 +86,7 @@ class OpenStore:
         self.path = path
         self.root = _read_root(path)
         self.session = _session(path, self.root)
+        self._tables: dict[str, dict[str, NDArray[Any]]] = {}
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -139,15 +140,17 @@ class OpenStore:
             raise StoreInvalid(what, hint=hint, code="array-unreadable") from None
 
     def table(self, group: str, needed: Iterable[str] = ()) -> dict[str, NDArray[Any]]:
-        """Return the columns directly in a group, but not `frames`.
+        """Return the columns directly in a group, but not `frames`; read once, not to be changed.
 
         Raises
         ------
         StoreInvalid
             A needed column is not there, or one does not decode.
         """
-        paths = [path for path in self.array_paths(group) if path.count("/") == group.count("/") + 1]
-        columns = {p.rsplit("/", 1)[-1]: self.values(p) for p in paths if p != Paths.frames}
+        if (columns := self._tables.get(group)) is None:
+            paths = [path for path in self.array_paths(group) if path.count("/") == group.count("/") + 1]
+            columns = {p.rsplit("/", 1)[-1]: self.values(p) for p in paths if p != Paths.frames}
+            self._tables[group] = columns
         if lacking := sorted(set(needed) - columns.keys()):
             what = f"{self.path}: `{group}` lacks {', '.join(lacking)}"
             raise StoreInvalid(what, hint=f"`sensorium-data check {self.path}` says more", code="array-missing")

@@ -10,13 +10,13 @@ import errno
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from sensorium_data.errors import BadArgument, StorageFailed, TargetBusy, TargetExists
 from sensorium_data.store.layout import ATTRIBUTE, Paths
-from sensorium_data.store.shards import flush
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Scratch",
+    "flush_folders",
     "is_store",
     "keep_only",
     "root_attributes",
@@ -34,6 +35,7 @@ __all__ = [
     "sweep_scratch",
 ]
 
+FLUSHERS = 4  # threads that wait for the disk
 STORAGE_ERRNOS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -167,6 +169,10 @@ class Scratch:
             part.replace(note)
         return same
 
+    def forget(self) -> None:
+        """Make the next `begin` start from nothing."""
+        (self.root / "recipe.json").unlink(missing_ok=True)
+
     def publish(self) -> None:
         """Put the finished store in its place in one step and remove the rest."""
         flush_folders(self.store)
@@ -178,7 +184,7 @@ class Scratch:
 
     def discard(self) -> None:
         """Remove the folder and all it holds, the recipe first: a part of it must never be gone on with."""
-        (self.root / "recipe.json").unlink(missing_ok=True)
+        self.forget()
         shutil.rmtree(self.root, ignore_errors=True)
 
 
@@ -198,20 +204,20 @@ def sweep_scratch(target: Path) -> None:
 
 
 def flush_folders(root: Path) -> None:
-    """Put every file that is not yet safe, and the folders that name them, on the disk."""
-    for folder, _, files in os.walk(root):
-        for name in files:
-            # Shards were flushed when they were written; only small files are left.
-            if (path := Path(folder, name)).stat().st_size < 1 << 20:
-                _flush_path(path)
-        _flush_path(Path(folder))
+    """Put every file, and the folders that name them, on the disk itself: a power cut must leave no hollow store."""
+    for_disk = [Path(folder, name) for folder, _, files in os.walk(root) for name in (*files, "")]
+    with ThreadPoolExecutor(FLUSHERS) as pool:
+        list(pool.map(_flush_path, for_disk))
 
 
 def _flush_path(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        with suppress(OSError):  # some network file systems cannot flush folders
-            flush(handle)
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot flush folders. That a disk is full some say here first.
+        if not (path.is_dir() and error.errno in (errno.EINVAL, errno.ENOTSUP)):
+            raise
     finally:
         os.close(handle)
 

@@ -259,7 +259,7 @@ def test_what_the_system_says_becomes_words(
         raise OSError(number, os.strerror(number), "somewhere")
 
     with monkeypatch.context() as patched:
-        patched.setattr("sensorium_data.store.shards.os.fsync", fail)
+        patched.setattr("sensorium_data.store.publish.os.fsync", fail)
         with pytest.raises(StorageFailed, match=words):
             sd.convert(source, tmp_path / "x.zarr")
     assert sd.convert(source, tmp_path / "x.zarr").status == "resumed"

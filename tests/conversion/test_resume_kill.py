@@ -20,6 +20,7 @@ from sensorium_data.store.publish import Scratch, scratch_path
 from sensorium_data.testing import write_sensorium2023
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 SEED = 2023
@@ -249,6 +250,34 @@ def test_what_a_finished_conversion_left_does_not_mislead_the_next(
     shutil.rmtree(target)
     sd.convert(small, target)
     assert contents(target) == first
+    assert beside(target) == ["s.zarr"]
+
+
+HOLLOWS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
+    "a shard": ("store/signals/responses/values/c/0/0", lambda _: b""),
+    "a shard's end": ("store/stimuli/frames/c/0/0/0", lambda data: data[:-100]),
+    "zeros in a shard": ("store/stimuli/frames/c/0/0/0", lambda data: bytes(50) + data[50:]),
+    "the films": ("spool/00000.films", lambda _: b""),
+    "zeros in the films": ("spool/00000.films", lambda data: bytes(len(data))),
+    "a record": ("journal/scan-00000.npz", lambda _: b""),
+    "the end of a record": ("journal/responses-00000.npz", lambda data: data[: len(data) // 2]),
+    "zeros in a record": ("journal/responses-00000.npz", lambda data: data[:200] + bytes(len(data) - 200)),
+}
+
+
+@pytest.mark.parametrize("what", HOLLOWS)
+@pytest.mark.parametrize("preset", ["compact", "fast"])
+def test_what_a_power_cut_took_is_made_anew(
+    tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch, what: str, preset: Any
+) -> None:
+    target, clean = tmp_path / "out" / "s.zarr", tmp_path / "clean" / "s.zarr"
+    built(small, target, monkeypatch, preset=preset)
+    name, change = HOLLOWS[what]
+    hollow = scratch_path(target) / name
+    hollow.write_bytes(change(hollow.read_bytes()))
+    sd.convert(small, target, preset=preset)
+    sd.convert(small, clean, preset=preset)
+    assert contents(target) == contents(clean)
     assert beside(target) == ["s.zarr"]
 
 

@@ -17,7 +17,7 @@ from numpy.lib import format as npy_format
 
 from sensorium_data.errors import SensoriumError
 from sensorium_data.sources import open_source
-from sensorium_data.sources.members import Content, FolderMembers, MemberError
+from sensorium_data.sources.members import Content, FolderMembers, MemberError, Memory
 from sensorium_data.sources.npy import header_of, load
 from sensorium_data.testing import write_sensorium2023
 
@@ -35,8 +35,8 @@ class OneMember:
         del name
         return self.data[:n_bytes]
 
-    def read(self, name: str) -> Content:
-        del name
+    def read(self, name: str, memory: Memory | None = None) -> Content:
+        del name, memory
         return Content(memoryview(self.data), "")
 
     def fingerprint(self) -> str:
@@ -188,8 +188,8 @@ def test_a_header_is_read_from_the_first_bytes_alone(tmp_path: Path) -> None:
             del name
             return members.head("data/x.npy", min(n_bytes, 128))
 
-        def read(self, name: str) -> Content:
-            raise AssertionError(name)
+        def read(self, name: str, memory: Memory | None = None) -> Content:
+            raise AssertionError(name, memory)
 
     only = HeadOnly(bytes(members.sizes["data/x.npy"]))
     header = header_of(only, "x.npy")

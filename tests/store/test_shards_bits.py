@@ -51,7 +51,7 @@ def written(root: Path, spec: ArraySpec, values: NDArray[Any], cuts: list[int]) 
         start, stop = spec.shard_rows(shard)
         records.append(write_shard(root, spec, shard, blocks(values[start:stop], cuts)))
     writer.sharded(spec, records)
-    writer.save()
+    writer.save({})
     return records
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, repr=False)  # Hypothesis prints its arguments, and would print all values
 class Subject:
-    """A function that gives a fresh lazy array, and its values."""
+    """A function that gives a fresh lazy array, and its values; no dataclass, whose values Hypothesis would all print."""
 
-    make: Callable[[], xr.DataArray]
-    values: NDArray[Any]
+    def __init__(self, make: Callable[[], xr.DataArray]) -> None:
+        self.make = make
+        self.values: NDArray[Any] = make().to_numpy()
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def subjects(tmp_path_factory: pytest.TempPathFactory) -> list[Subject]:
         lambda: session["gaze"],
         lambda: session.frames,
     ]
-    return [Subject(make, np.asarray(make())) for make in made]
+    return [Subject(make) for make in made]
 
 
 # A key of an axis of any length: drawn without knowing the length, fitted to it afterwards.
@@ -60,7 +59,11 @@ def fitted(key: Any, n: int) -> Any:
         ends: tuple[Any, ...] = tuple(
             end if end is None or n > 500 else end % (2 * n + 7) - n - 3 for end in (key.start, key.stop)
         )
-        return slice(ends[0], ends[1], key.step)
+        start, stop = ends
+        if key.step is not None and key.step < 0 and start is not None:
+            # xarray 2026.9 takes a start before the first sample for the last one, in every lazy array of its own making.
+            start = max(start, -n)
+        return slice(start, stop, key.step)
     if isinstance(key, int):
         return key % (2 * n) - n
     if key[:1] == ("mask",):

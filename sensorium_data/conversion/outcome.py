@@ -1,0 +1,91 @@
+"""What a conversion tells its caller: the notes that go into the store, and the report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sensorium_data.errors import TargetExists
+from sensorium_data.schemas import ConvertReport, Note
+from sensorium_data.store.layout import Paths
+from sensorium_data.store.opened import OpenStore
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sensorium_data.conversion.journal import Record
+    from sensorium_data.conversion.plan import Plan
+    from sensorium_data.schemas import ConvertOptions, Session
+    from sensorium_data.sources import RawSession
+
+__all__ = ["notes_of", "report_of", "up_to_date"]
+
+
+def notes_of(raw: RawSession, records: Sequence[Record], plan: Plan, gain: float | None) -> tuple[Note, ...]:
+    """Return what the reader and the scan met, with how many trials it concerns."""
+    met: dict[str, list[int]] = {}
+    for record in records:
+        for trial in record.facts["trials"]:
+            for code in trial["notes"]:
+                met.setdefault(code, []).append(trial["trial_id"])
+    notes = list(raw.notes)
+    for code, trials in met.items():
+        where = f"trial {trials[0]}" if len(trials) == 1 else f"{len(trials)} trials (first {trials[0]})"
+        notes.append(Note(code=code, text=f"{where}: {raw.note_texts.get(code, code)}"))
+    missing = [trial.trial_id for trial in plan.trials if trial.missing]
+    if missing:
+        shown = ", ".join(map(str, missing[:8])) + (" …" if len(missing) > 8 else "")
+        notes.append(Note(code="trials-missing", text=f"{len(missing)} trials are listed without data: {shown}"))
+    if gain is not None and plan.responses.codec == "raw":
+        text = f"packing gained only {gain:.2f}× on a sample of the responses; they are stored raw"
+        notes.append(Note(code="packing-not-worth-it", text=text))
+    return tuple(notes)
+
+
+def up_to_date(target: Path, raw: RawSession, reader: str, options: ConvertOptions) -> ConvertReport:
+    """Return the report of a store that needs no work.
+
+    Raises
+    ------
+    TargetExists
+        The store was made from another source, or otherwise.
+    """
+    session = OpenStore(target).session
+    made = session.provenance
+    same = (made.reader, made.options, made.source_members, made.source_bytes, session.identity) == (
+        reader, options, len(raw.members.sizes), sum(raw.members.sizes.values()), raw.identity,
+    )  # fmt: skip
+    if not same:
+        what = f"{target} was made from another source or with other options"
+        raise TargetExists(what, hint="--existing replace makes it anew", code="target-differs")
+    return report_of(target, "up-to-date", session, ())
+
+
+def report_of(target: Path, status: str, session: Session, checks: Sequence[str]) -> ConvertReport:
+    """Return the report of a store that is there."""
+    responses = target / Paths.values("responses")
+    return ConvertReport.model_validate(
+        {
+            "target": str(target),
+            "status": status,
+            "key": session.identity.key,
+            "reader": session.provenance.reader,
+            "options": session.provenance.options,
+            "codec": session.provenance.codec,
+            "n_neurons": session.neurons.n,
+            "n_trials": session.trials.n,
+            "n_missing": sum(tier.n_missing for tier in session.trials.tiers),
+            "n_withheld": sum(tier.n_withheld for tier in session.trials.tiers),
+            "n_variants": session.stimuli.n_variants,
+            "n_groups": session.stimuli.n_groups,
+            "source_bytes": session.provenance.source_bytes,
+            "store_bytes": _bytes_below(target),
+            "response_bytes": _bytes_below(responses),
+            "notes": session.provenance.notes,
+            "checks": tuple(checks),
+        }
+    )
+
+
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
