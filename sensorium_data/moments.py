@@ -47,7 +47,7 @@ class Moments:
     @classmethod
     def of(cls, values: NDArray[np.floating]) -> Moments:
         """Return the moments of a block, (time, channel) float; NaN and infinity are left out."""
-        blocks = [cls._of(values[:, start : start + BLOCK]) for start in range(0, values.shape[1], BLOCK)]
+        blocks = [cls._of(values[:, start : start + BLOCK]) for start in range(0, max(1, values.shape[1]), BLOCK)]
         return cls(*(np.concatenate([getattr(block, part.name) for block in blocks]) for part in fields(cls)))
 
     @classmethod
@@ -56,13 +56,13 @@ class Moments:
             return cls.empty(values.shape[1])
         # About a sample of its own each channel's squares cancel by a factor of n at the worst, whatever its offset.
         first = values[0].astype(np.float64)
-        with np.errstate(invalid="ignore"):  # infinity of both signs sums to NaN, which is noticed below
+        n = len(values)
+        with np.errstate(invalid="ignore", over="ignore"):  # infinity, and what overflows, is noticed below
             deviation = np.subtract(values, first, dtype=np.float64)
             total = deviation.sum(axis=0)
-        if not np.isfinite(total).all():
+            m2 = np.einsum("ij,ij->j", deviation, deviation) - total * total / n
+        if not np.isfinite(m2).all():
             return cls._of_gappy(values)
-        n = len(values)
-        m2 = np.einsum("ij,ij->j", deviation, deviation) - total * total / n
         low, high = values.min(axis=0), values.max(axis=0)
         counts = np.full(values.shape[1], n, np.int64)
         return cls(counts, first + total / n, np.maximum(m2, 0), low.astype(np.float64), high.astype(np.float64))
@@ -72,21 +72,21 @@ class Moments:
         good = np.isfinite(values)
         n = good.sum(axis=0)
         safe = np.where(good, values, 0).astype(np.float64)
-        mean = safe.sum(axis=0) / np.maximum(n, 1)
-        deviation = np.where(good, safe - mean, 0)
+        with np.errstate(over="ignore"):  # beyond 1e154 squares are infinite, and so is the standard deviation
+            mean = safe.sum(axis=0) / np.maximum(n, 1)
+            m2 = (np.where(good, safe - mean, 0) ** 2).sum(axis=0)
         low = np.where(good, values, np.inf).min(axis=0)
         high = np.where(good, values, -np.inf).max(axis=0)
-        return cls(
-            n.astype(np.int64), mean, (deviation**2).sum(axis=0), low.astype(np.float64), high.astype(np.float64)
-        )
+        return cls(n.astype(np.int64), mean, m2, low.astype(np.float64), high.astype(np.float64))
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of both sets of samples together."""
         n = self.n + other.n
         safe = np.maximum(n, 1)
-        delta = other.mean - self.mean
-        mean = self.mean + delta * (other.n / safe)
-        m2 = self.m2 + other.m2 + delta * delta * (self.n * (other.n / safe))
+        with np.errstate(over="ignore", invalid="ignore"):
+            delta = other.mean - self.mean
+            mean = self.mean + delta * (other.n / safe)
+            m2 = self.m2 + other.m2 + delta * delta * (self.n * (other.n / safe))
         return Moments(n, mean, m2, np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
     def measures(self) -> dict[str, NDArray[np.generic]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from sensorium_data.conversion.films import plan_films, spooled_films
 from sensorium_data.conversion.finish import Written, finish
+from sensorium_data.conversion.finite import infinite_tables
 from sensorium_data.conversion.outcome import notes_of, report_of, up_to_date
 from sensorium_data.conversion.plan import make_plan
 from sensorium_data.conversion.prepare import Known, big_statistics, prepare
@@ -177,7 +179,11 @@ def _scan(recipe: Recipe, raw: RawSession, client: object, report: Report) -> tu
     tasks = scan_tasks(recipe, raw.trials)
     n_threads = settings().n_threads
     records = run_tasks(scan_batch, tasks, stage="scan", n_threads=n_threads, client=client, report=report)
-    _raise_problems(Path(recipe.source), [problem for record in records for problem in record.facts["problems"]])
+    problems = [problem for record in records for problem in record.facts["problems"]]
+    if not recipe.options.allow_nan:
+        big = {statistic for statistic, _ in big_statistics(raw, recipe.options.preset)}
+        problems += [asdict(problem) for problem in infinite_tables(raw, [s for s in raw.statistics if s not in big])]
+    _raise_problems(Path(recipe.source), problems)
     return gather_scans(tasks, records), records
 
 

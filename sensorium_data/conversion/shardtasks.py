@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from sensorium_data.conversion.finite import infinite
 from sensorium_data.conversion.journal import Record, once
 from sensorium_data.conversion.rounding import largest_error, rounded
 from sensorium_data.errors import Problem
@@ -152,6 +153,8 @@ class _Writer:
             self.problems.append(error.problem(content.statistic.member))
             return
         self.digests[content.statistic.member] = loaded.sha256
+        if not self.task.recipe.options.allow_nan and begin == 0:
+            self.problems += infinite(loaded.array, content.statistic.member)
         for start in range(begin, end, CHUNK):
             yield np.ascontiguousarray(loaded.array[start : min(start + CHUNK, end)])
 

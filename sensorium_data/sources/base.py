@@ -52,10 +52,11 @@ class RawSignal:
 
 @dataclass(frozen=True, slots=True)
 class RawColumn:
-    """A column of a table, rows first."""
+    """A column of a table, rows first, and the member it comes from."""
 
     values: NDArray[Any]
     dims: tuple[str, ...]
+    member: str
     unit: str | None = None
     description: str = ""
 

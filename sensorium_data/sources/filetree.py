@@ -148,13 +148,11 @@ class Tree:
     def _neuron_columns(self, stem: str, values: NDArray[Any], where: str) -> dict[str, RawColumn]:
         if stem == "unit_ids":
             self._unique(values, where)
-        if values.dtype.kind == "f" and np.isinf(values).any():
-            self.fault("infinite", where, f"holds {int(np.isinf(values).sum())} infinite values")
         if stem == COORDINATES and values.shape[1:] == (3,):
             text = "motor coordinate of the microscope, not an atlas"
-            return {axis: RawColumn(values[:, i], ("neuron",), "um", text) for i, axis in enumerate("xyz")}
+            return {axis: RawColumn(values[:, i], ("neuron",), where, "um", text) for i, axis in enumerate("xyz")}
         dims = ("neuron", *(f"{stem}_{axis}" for axis in range(1, values.ndim)))
-        return {KNOWN_COLUMNS.get(stem, stem): RawColumn(values, dims)}
+        return {KNOWN_COLUMNS.get(stem, stem): RawColumn(values, dims, where)}
 
     def _unique(self, values: NDArray[Any], where: str) -> None:
         if values.ndim != 1 or values.dtype.kind not in "iu":
@@ -178,7 +176,7 @@ class Tree:
                 self.fault("length-mismatch", name, what)
                 continue
             dims = ("trial", *(f"{stem}_{axis}" for axis in range(1, values.ndim)))
-            columns[stem] = RawColumn(values[numbers], dims, description="as published")
+            columns[stem] = RawColumn(values[numbers], dims, name, description="as published")
         return columns
 
     def statistics(self, dims_of: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]) -> tuple[RawStatistic, ...]:

@@ -223,7 +223,7 @@ def _fits(kind: str, n_valid: int) -> bool:
 def _infinite(where: str) -> Problem:
     from sensorium_data.errors import Problem
 
-    return Problem("infinite", where, "holds infinite values")
+    return Problem("infinite", where, "holds infinite values (--allow-nan lets them in)")
 
 
 class Sensorium2023:

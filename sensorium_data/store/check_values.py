@@ -76,15 +76,9 @@ def _signal(store: OpenStore, signal: Signal) -> Iterator[Remark]:
         columns = _as_columns(values)
         if signal.name == "responses" and not allowed and not np.isfinite(columns).all():
             yield path, f"has NaN or infinity in rows {start} to {start + len(values)}"
-        part = (
-            Moments.of(columns[train[start : start + len(values)]])
-            if train[start : start + len(values)].any()
-            else None
-        )
-        if part is not None:
-            moments = part if moments is None else moments.merge(part)
-    if moments is not None:
-        yield from _differs(store, signal.name, moments)
+        part = Moments.of(columns[train[start : start + len(values)]])
+        moments = part if moments is None else moments.merge(part)
+    yield from _differs(store, signal.name, moments or Moments.empty(store.session.neurons.n))
 
 
 def _film_moments(store: OpenStore) -> Moments:

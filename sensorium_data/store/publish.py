@@ -133,9 +133,11 @@ class Scratch:
         self.spool = self.root / "spool"
         self._old = self.root / "replaced"
         self._lock: int | None = None
+        self._made: list[Path] = []
 
     def __enter__(self) -> Self:
         """Create and lock the folder; a store that an interrupted replacement set aside is put back."""
+        self._made = [parent for parent in self.root.parents if not parent.exists()]
         self._lock = _locked(self.root, self.target)
         if self._old.exists() and not self.target.exists():
             self._old.replace(self.target)
@@ -186,6 +188,9 @@ class Scratch:
         """Remove the folder and all it holds, the recipe first: a part of it must never be gone on with."""
         self.forget()
         shutil.rmtree(self.root, ignore_errors=True)
+        for folder in self._made:  # those made for the target, and empty again
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def keep_only(root: Path, keys: set[str]) -> None:

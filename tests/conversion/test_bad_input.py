@@ -80,6 +80,7 @@ def only_tiers(source: Path) -> None:
 
 
 TIERS, UNITS = "meta/trials/tiers.npy", "meta/neurons/unit_ids.npy"
+STATISTIC = "meta/statistics/videos/all/std.npy"
 CASES: list[tuple[str, Break, str, str, str]] = [
     # id, how it is broken, code of the problem, where, words
     *[(f"missing-{s}", lose(f"data/{s}/3.npy"), "missing-member", f"data/{s}/3.npy", "is not there") for s in STREAMS],
@@ -97,6 +98,10 @@ CASES: list[tuple[str, Break, str, str, str]] = [
       for s, v in zip(STREAMS, (np.inf, -np.inf, np.inf, -np.inf), strict=True)],
     ("inf-neurons", edit("meta/neurons/cell_motor_coordinates.npy", lambda v: v * np.inf), "infinite",
      "meta/neurons/cell_motor_coordinates.npy", "infinite"),
+    ("inf-trials", edit("meta/trials/trial_idx.npy", lambda v: np.full(v.shape, np.inf)), "infinite",
+     "meta/trials/trial_idx.npy", "infinite"),
+    ("inf-statistics", edit(STATISTIC, lambda v: np.full(v.shape, np.inf)), "infinite", STATISTIC, "infinite"),
+    ("inf-statistics-per-frame", edit(STATISTIC, lambda _: np.full((8, 12, 2000), np.inf)), "infinite", STATISTIC, "192000 inf"),
     ("nan-video", put("data/videos/3.npy", (1, 2, 3), np.nan), "nan-in-valid", "data/videos/3.npy", "1 NaN pixels"),
     ("nan-frame", put("data/videos/3.npy", (..., 3), np.nan), "nan-in-valid", "data/videos/3.npy", "96 NaN pixels"),
     ("nan-responses", put("data/responses/3.npy", (1, 3), np.nan), "nan-in-valid", "data/responses/3.npy", "1 NaN"),
@@ -150,6 +155,14 @@ def test_every_fault_of_the_values_is_reported_at_once(tmp_path: Path) -> None:
     seen = {(problem.code, problem.where) for problem in refused(source, tmp_path / "x.zarr").problems}
     assert seen == {(code, f"data/{stream}/{trial}.npy")
                     for trial in (1, 4) for code, stream in (("nan-in-valid", "videos"), ("infinite", "behavior"))}  # fmt: skip
+
+
+def test_folders_made_for_a_target_go_when_the_source_is_refused(tmp_path: Path) -> None:
+    source = write(tmp_path / "s")
+    put("data/videos/1.npy", (1, 2, 3), np.nan)(source)
+    with pytest.raises(SourceInvalid):
+        sd.convert(source, tmp_path / "new" / "deeper" / "x.zarr")
+    assert [path.name for path in tmp_path.iterdir()] == ["s"]
 
 
 def test_a_table_that_is_wrong_beside_tiers_that_are_wrong(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""Infinity in tables and shipped statistics; in films, signals and responses the passes over them find it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensorium_data.errors import Problem
+from sensorium_data.sources.members import MemberError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from sensorium_data.sources import RawSession, RawStatistic
+
+__all__ = ["infinite", "infinite_tables"]
+
+
+def infinite(values: NDArray[Any], where: str) -> Iterator[Problem]:
+    """Yield a problem where a member holds infinity."""
+    if values.dtype.kind == "f" and (n := int(np.isinf(values).sum())):
+        yield Problem("infinite", where, f"holds {n} infinite values (--allow-nan lets them in)")
+
+
+def infinite_tables(raw: RawSession, small_statistics: Iterable[RawStatistic]) -> Iterator[Problem]:
+    """Yield the problems of all tables, and of the statistics that no task of their own writes."""
+    columns = [*raw.neurons.values(), *raw.trial_variables.values()]
+    # Coordinates are three columns of one member.
+    tables = {member: [c.values for c in columns if c.member == member] for member in {c.member for c in columns}}
+    for member in sorted(tables):
+        yield from infinite(np.concatenate([values.reshape(-1) for values in tables[member]]), member)
+    for statistic in small_statistics:
+        try:
+            yield from infinite(raw.statistic(statistic).array, statistic.member)
+        except MemberError as error:
+            yield error.problem(statistic.member)
