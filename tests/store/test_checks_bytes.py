@@ -2,62 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sensorium_data.conversion import check_store, convert
+from sensorium_data.conversion import check_store
 from sensorium_data.errors import BadArgument, NotFound, StoreInvalid
-from sensorium_data.testing import write_sensorium2023
+from tests.store.damage import ATTRIBUTE, RESPONSES, Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
-ATTRIBUTE = "sensorium_data"
-RESPONSES = "signals/responses/values"
-
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sound")
-    source = write_sensorium2023(folder, n_neurons=6, n_train=3, n_repeats=2, frame_shape=(8, 12))
-    convert(source, folder / "sound.zarr")
-    return folder / "sound.zarr"
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """A store to be damaged."""
-
-    path: Path
-
-    def flip(self, key: str, at: int = 3) -> None:
-        data = bytearray((self.path / key).read_bytes())
-        data[at] ^= 0x10
-        (self.path / key).write_bytes(data)
-
-    def cut(self, key: str, n: int) -> None:
-        data = (self.path / key).read_bytes()
-        (self.path / key).write_bytes(data[:n])
-
-    def text(self, key: str, text: str) -> None:
-        (self.path / key).parent.mkdir(parents=True, exist_ok=True)
-        (self.path / key).write_text(text, "utf-8")
-
-    def json(self, key: str, change: Callable[[dict[str, Any]], None]) -> None:
-        document = json.loads((self.path / key).read_text("utf-8"))
-        change(document)
-        self.text(key, json.dumps(document))
-
-
 @pytest.fixture
-def store(sound: Path, tmp_path: Path) -> Store:
-    return Store(shutil.copytree(sound, tmp_path / "damaged.zarr"))
+def store(sound: Path, tmp_path: Path) -> Damaged:
+    return Damaged(shutil.copytree(sound, tmp_path / "damaged.zarr"))
 
 
 def put(value: Any, *at: Any) -> Callable[[Any], None]:
@@ -74,7 +35,7 @@ def put(value: Any, *at: Any) -> Callable[[Any], None]:
 SHARD_KEY, FRAMES_KEY = f"{RESPONSES}/c/0/0", "stimuli/frames/c/0/0/0"
 
 # What is done to the bytes, and the checks that must see it; others may see its consequences.
-BYTES: dict[str, tuple[Callable[[Store], None], set[str]]] = {
+BYTES: dict[str, tuple[Callable[[Damaged], None], set[str]]] = {
     "bit of a chunk of responses": (lambda s: s.flip(SHARD_KEY), {"digests"}),
     "bit of a chunk of frames": (lambda s: s.flip(FRAMES_KEY, 40), {"digests"}),
     "bit of a shard's index": (lambda s: s.flip(SHARD_KEY, -20), {"digests"}),
@@ -124,7 +85,7 @@ BYTES: dict[str, tuple[Callable[[Store], None], set[str]]] = {
 
 
 @pytest.mark.parametrize("damage", BYTES)
-def test_damage_to_bytes_is_found(store: Store, damage: str) -> None:
+def test_damage_to_bytes_is_found(store: Damaged, damage: str) -> None:
     plant, codes = BYTES[damage]
     plant(store)
     report = check_store(store.path)
@@ -132,7 +93,7 @@ def test_damage_to_bytes_is_found(store: Store, damage: str) -> None:
     assert codes <= {finding.code for finding in report.findings if finding.severity == "error"}
 
 
-def test_only_the_chosen_checks_run(store: Store) -> None:
+def test_only_the_chosen_checks_run(store: Damaged) -> None:
     store.flip(SHARD_KEY)
     assert check_store(store.path, codes=["neurons", "clocks"]).ok
     report = check_store(store.path, codes=["digests"])
@@ -147,7 +108,7 @@ def test_an_unknown_check_is_answered_with_near_misses(sound: Path) -> None:
     assert "`digests`" in caught.value.hint
 
 
-def test_many_findings_of_one_check_are_counted(store: Store) -> None:
+def test_many_findings_of_one_check_are_counted(store: Damaged) -> None:
     for number in range(33):
         store.text(f"stray-{number:02d}", "")
     found = check_store(store.path, codes=["sidecar"]).findings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from sensorium_data.store.opened import OpenStore
 from sensorium_data.store.shards import ShardRecord, write_shard
 from sensorium_data.store.sidecar import pack_sidecar
 from sensorium_data.testing import write_sensorium2023
+from tests.store.damage import ATTRIBUTE, RESPONSES, Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,32 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-ATTRIBUTE = "sensorium_data"
-RESPONSES = "signals/responses/values"
 
-
-@pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sound")
-    source = write_sensorium2023(folder, n_neurons=6, n_train=3, n_repeats=2, frame_shape=(8, 12))
-    convert(source, folder / "sound.zarr")
-    return folder / "sound.zarr"
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """A store to be damaged; `reseal` makes sidecar and metadata fit what is there, so that only the meaning is wrong."""
-
-    path: Path
-
-    def text(self, key: str, text: str) -> None:
-        (self.path / key).parent.mkdir(parents=True, exist_ok=True)
-        (self.path / key).write_text(text, "utf-8")
-
-    def json(self, key: str, change: Callable[[dict[str, Any]], None]) -> None:
-        document = json.loads((self.path / key).read_text("utf-8"))
-        change(document)
-        self.text(key, json.dumps(document))
+class Store(Damaged):
+    """Damaged in its meaning: `reseal` makes sidecar and metadata fit what is there."""
 
     def session(self, change: Callable[[dict[str, Any]], None]) -> None:
         self.json("zarr.json", lambda root: change(root["attributes"][ATTRIBUTE]["session"]))
