@@ -14,6 +14,12 @@ from typing import TYPE_CHECKING, Any
 import google_crc32c
 import numpy as np
 
+# Here, and not where they are needed: two threads that import parts of numcodecs at once see it half initialised.
+from numcodecs.blosc import Blosc
+from numcodecs.pcodec import PCodec
+from numcodecs.vlen import VLenUTF8
+from numcodecs.zstd import Zstd
+
 from sensorium_data.store.layout import BLOSC_LEVEL, CHUNK, PCODEC_LEVEL, SHARD, ZSTD_LEVEL, ArraySpec, chunk_key
 
 if TYPE_CHECKING:
@@ -42,8 +48,6 @@ class ShardRecord:
 
 def _plain(block: NDArray[Any]) -> bytes:
     if block.dtype.kind in "UTO":
-        from numcodecs.vlen import VLenUTF8
-
         return bytes(VLenUTF8().encode(block.astype(object)))
     return np.ascontiguousarray(block, block.dtype.newbyteorder("<")).tobytes()
 
@@ -51,18 +55,12 @@ def _plain(block: NDArray[Any]) -> bytes:
 def encoder_of(spec: ArraySpec) -> Callable[[NDArray[Any]], bytes]:
     """Return the function that encodes one chunk of an array exactly as its zarr metadata say."""
     if spec.codec == "pcodec":
-        from numcodecs.pcodec import PCodec
-
         codec = PCodec(level=PCODEC_LEVEL)
         return lambda block: bytes(codec.encode(np.ascontiguousarray(block)))
     if spec.codec == "zstd":
-        from numcodecs.zstd import Zstd
-
         zstd = Zstd(level=ZSTD_LEVEL)
         return lambda block: bytes(zstd.encode(_plain(block)))
     if spec.codec == "blosc":
-        from numcodecs.blosc import Blosc
-
         # No shuffle: it breaks the runs of zeros in sparse traces.
         blosc = Blosc(cname="zstd", clevel=BLOSC_LEVEL, shuffle=Blosc.NOSHUFFLE)
         return lambda block: bytes(blosc.encode(np.frombuffer(_plain(block), block.dtype)))
