@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.clock import Clock, TickClock, clock_of
-from sensorium_data.errors import NoSuchItem, near_miss
+from sensorium_data.errors import BadArgument, NoSuchItem, near_miss
 from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
 from sensorium_data.store.layout import Paths
 from sensorium_data.store.opened import OpenStore
@@ -94,19 +94,26 @@ class SessionHandle:
             raise NoSuchItem(f"{self.where}: no signal `{name}`", hint=hint, code="no-such-signal")
         return self.signals[name]
 
-    def trial_row(self, trial_id: int) -> int:
+    def trial_row(self, trial_id: object) -> int:
         """Return the row of a trial in the table.
+
+        Parameters
+        ----------
+        trial_id : int
+            The published number; numpy integers and arrays of one integer will do.
 
         Raises
         ------
+        BadArgument
+            What was given is no integer.
         NoSuchItem
             No trial has that published number.
         """
-        numbers = self.trials["trial_id"]
-        found = np.flatnonzero(numbers == trial_id)
+        number, numbers = _whole_number(trial_id), self.trials["trial_id"]
+        found = np.flatnonzero(numbers == number)
         if not len(found):
-            hint = f"trials are numbered {numbers.min()} to {numbers.max()}, with holes" if len(numbers) else ""
-            raise NoSuchItem(f"{self.where}: no trial {trial_id!r}", hint=hint, code="no-such-trial")
+            message = f"{self.where}: no trial {number}"
+            raise NoSuchItem(message, hint=_numbering(numbers), code="no-such-trial")
         return int(found[0])
 
     def rows(self, name: str, row: int) -> slice | None:
@@ -123,3 +130,20 @@ class SessionHandle:
             return None
         first = int(self.stimuli["first_frame"][variant])
         return slice(first, first + int(self.stimuli["n_frames"][variant]))
+
+
+def _whole_number(trial_id: object) -> int:
+    one = trial_id.item() if getattr(trial_id, "ndim", None) == 0 and hasattr(trial_id, "item") else trial_id
+    # True and 0.0 equal trials 1 and 0 for Python; who passes them means something else.
+    if isinstance(one, int) and not isinstance(one, bool):
+        return one
+    what = f"a trial is named by the integer it was published under, not by {type(trial_id).__name__} {trial_id!r}"
+    raise BadArgument(what, hint="`session.trials.trial_id` lists them", code="trial-number")
+
+
+def _numbering(numbers: NDArray[Any]) -> str:
+    if not len(numbers):
+        return "the session has no trials"
+    first, last = int(numbers.min()), int(numbers.max())
+    holes = ", with holes" if len(np.unique(numbers)) <= last - first else ""
+    return f"trials are numbered {first} to {last}{holes}"

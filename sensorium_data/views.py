@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 import numpy as np
 
@@ -128,13 +128,13 @@ class Session:
         attrs = {"units": signal.unit} if signal.unit else {}
         return self._lazy(Paths.values(name), name=name).assign_coords(coords).assign_attrs(attrs)
 
-    def trial(self, trial_id: int) -> xr.Dataset:
+    def trial(self, trial_id: SupportsIndex | xr.DataArray) -> xr.Dataset:
         """Return what was published of one presentation: its valid samples, in the stored precision.
 
         Parameters
         ----------
         trial_id : int
-            The published file number.
+            The published file number, as Python, numpy or one element of `session.trials.trial_id` has it.
 
         Returns
         -------
@@ -144,8 +144,12 @@ class Session:
 
         Raises
         ------
+        BadArgument
+            What was given is no integer.
         NoSuchItem
             No trial has that number.
+        StoreInvalid
+            Values of it are missing or damaged.
         """
         import xarray as xr
 
@@ -189,20 +193,20 @@ class Session:
 
         from sensorium_data.lazy import lazy_variable
 
-        node = self.handle.store.metadata[path]
-        attrs = node.get("attributes", {})
-        return xr.DataArray(
-            lazy_variable(self.handle.store, path, tuple(node.get("dimension_names") or ()), attrs), name=name
-        )
+        store = self.handle.store
+        dims, attrs = store.dims(path), store.metadata[path].get("attributes", {})
+        variable = lazy_variable(store, path, dims, attrs)
+        found = xr.DataArray(variable, name=name)
+        found.encoding = variable.encoding  # xarray leaves it behind
+        return found
 
     def _table(self, group: str, columns: Mapping[str, NDArray[Any]]) -> xr.Dataset:
         import xarray as xr
 
-        metadata = self.handle.store.metadata
-        variables = {}
+        store, variables = self.handle.store, {}
         for name, values in columns.items():
-            node = metadata[f"{group}/{name}"]
-            variables[name] = (tuple(node["dimension_names"]), values, node.get("attributes", {}))
+            path = f"{group}/{name}"
+            variables[name] = (store.dims(path), values, store.metadata[path].get("attributes", {}))
         return xr.Dataset(variables)
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import traceback
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from sensorium_data.errors import SensoriumError
+from sensorium_data.cli.failures import PROGRAM, as_error, require_text
+from sensorium_data.cli.output import attach_streams, error_text, out, say, settle_streams
+from sensorium_data.errors import BadArgument, StorageFailed, near_miss
+
+if TYPE_CHECKING:
+    from sensorium_data.errors import SensoriumError
 
 __all__ = ["VERBS", "cli", "main"]
 
@@ -54,58 +61,70 @@ class Verbs(click.Group):
         with formatter.section("Verbs"):
             formatter.write_dl(list(VERBS.items()))
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the verb named by the first word; unknown ones are answered with near misses."""
-        from sensorium_data.errors import near_miss
-
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            ctx.fail(f"no verb `{args[0]}`; {near_miss(args[0], list(VERBS))}")
+        # A shell that completes a wrong word wants no answer, rather than an error.
+        if args and args[0] not in VERBS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            meant = near_miss(args[0], list(VERBS))
+            hint = f"{meant}{'' if meant.endswith('?') else ';'} `{PROGRAM} --help` says what each does"
+            raise BadArgument(f"no verb `{args[0]}`", hint=hint, code="usage")
         return super().resolve_command(ctx, args)
 
 
 @click.group(
     cls=Verbs, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
-@click.version_option(package_name="sensorium-data", prog_name="sensorium-data")
+@click.version_option(package_name="sensorium-data", prog_name=PROGRAM)
 @click.option("--debug", is_flag=True, help="Show the traceback of a failure.")
 def cli(debug: bool) -> None:
     """Published recordings of mouse visual cortex as verified, lazy, chunked stores."""
     del debug  # read by main, which must know it even when parsing fails
 
 
-def _fail(error: SensoriumError, *, as_json: bool) -> None:
+def _fail(error: SensoriumError, *, as_json: bool) -> int:
     if as_json:
-        click.echo(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
-    message = f"error[{error.code}]: {error}"
-    hint = f"\nhint: {error.hint}" if error.hint else ""
-    click.echo(message + hint, err=True)
+        out(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+    say(error_text(error))
+    return error.exit_code
+
+
+def _dispatch(words: list[str]) -> int:
+    if os.environ.get("_SENSORIUM_DATA_COMPLETE"):
+        cli.main(words, prog_name=PROGRAM)  # answers the shell and exits
+    require_text(words)
+    if not words:
+        with cli.make_context(PROGRAM, [], resilient_parsing=True) as context:
+            say(context.get_help())
+        return 2
+    # Not `cli.main`: it makes 1 of a broken pipe, and with standard error closed it writes to standard output.
+    try:
+        with cli.make_context(PROGRAM, list(words)) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return 0
+
+
+def _run(words: list[str]) -> int:
+    """Run a command and return its exit code; nothing is raised."""
+    try:
+        return _dispatch(words)
+    except BrokenPipeError:
+        return 0  # of `--help`: the reader has enough; verbs write with `out`, which knows
+    except (Exception, KeyboardInterrupt, click.Abort) as seen:  # noqa: BLE001  # this is where all failures end
+        if "--debug" in words:
+            say("".join(traceback.format_exception(seen)).rstrip())
+        return _fail(as_error(seen, words), as_json="--json" in words)
 
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    words = sys.argv[1:] if args is None else args
-    debug = "--debug" in words
+    attach_streams()
     try:
-        result: Any = cli.main(words, prog_name="sensorium-data", standalone_mode=False)
-    except SensoriumError as error:
-        if debug:
-            raise
-        _fail(error, as_json="--json" in words)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("\ninterrupted; run the same command again to resume", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of a pipe has enough; there is nobody left to tell. Python would complain again at exit.
-        sys.stdout = None
-        sys.exit(0)
-    except Exception as error:
-        if debug:
-            raise
-        text = f"error[bug]: {type(error).__name__}: {error}\nhint: run it again with `sensorium-data --debug …` and report it"
-        click.echo(text, err=True)
-        sys.exit(1)
-    sys.exit(result if isinstance(result, int) else 0)
+        code = _run(sys.argv[1:] if args is None else args)
+    except StorageFailed as error:  # standard output takes nothing, not even the error as JSON
+        code = _fail(error, as_json=False)
+    settle_streams()
+    sys.exit(code)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sensorium_data.cli.options import json_option, quiet_option
-from sensorium_data.cli.output import emit_json, progress_bars, say
+from sensorium_data.cli.options import PATH, json_option, quiet_option
+from sensorium_data.cli.output import emit_json, out, progress_bars, say
+from sensorium_data.errors import StorageFailed
 
 if TYPE_CHECKING:
     from sensorium_data.schemas import ConvertReport
@@ -22,20 +24,64 @@ def _free(target: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def summary(report: ConvertReport) -> str:
-    """Return the outcome of a conversion in a few lines."""
+def _as_zip(source: Path) -> str:
+    """Return how big a zip is on the disk: sizes of sources are those of their unpacked files."""
+    from sensorium_data.describe import human_bytes
+
+    return f" ({human_bytes(source.stat().st_size)} as a zip)" if source.is_file() else ""
+
+
+def summary(report: ConvertReport, source: Path) -> str:
+    """Return the outcome of a conversion in a few lines.
+
+    Parameters
+    ----------
+    report : ConvertReport
+    source : Path
+        What was converted.
+    """
     from sensorium_data.describe import human_bytes
 
     share = report.store_bytes / max(1, report.source_bytes)
-    lines = [
-        f"{report.status:8} {report.target}: {report.n_neurons:,} neurons, {report.n_trials} trials "
-        f"({report.n_withheld} withheld, {report.n_missing} missing), {report.n_variants} films in {report.n_groups} groups",
-        f"size     {human_bytes(report.source_bytes)} published, {human_bytes(report.store_bytes)} stored "
-        f"({share:.1%}), responses {human_bytes(report.response_bytes)} ({report.codec})",
-    ]
+    trials = f"{report.n_trials} trials ({report.n_withheld} withheld, {report.n_missing} missing)"
+    films = f"{report.n_variants} films in {report.n_groups} groups"
+    published = f"{human_bytes(report.source_bytes)} published{_as_zip(source)}"
+    stored = f"{human_bytes(report.store_bytes)} stored ({share:.1%})"
+    responses = f"responses {human_bytes(report.response_bytes)} ({report.codec})"
+    lines = [f"{report.status:8} {report.target}: {report.n_neurons:,} neurons, {trials}, {films}"]
+    lines += [f"size     {published}, {stored}, {responses}"]
     lines += [f"note     {note.text}" for note in report.notes]
-    lines.append(f'open it  sensorium_data.open_session("{report.target}")')
+    lines.append(f"open it  sensorium_data.open_session({report.target!r})")
     return "\n".join(lines)
+
+
+def _read_line(planned: ConvertReport, source: Path, target: Path, verb: str) -> str:
+    from sensorium_data.describe import human_bytes
+
+    return (
+        f"{verb} {planned.reader} recording {planned.key}: {planned.n_neurons:,} neurons, {planned.n_trials} trials, "
+        f"{human_bytes(planned.source_bytes)}{_as_zip(source)}; {human_bytes(_free(target))} free at the target"
+    )
+
+
+def _require_writable(target: Path) -> None:
+    """Raise StorageFailed where the target could not be made: a plan that cannot come true is none."""
+    # Folders that are missing are made; what counts is the first that is there.
+    folder = next(parent for parent in target.absolute().parents if os.path.lexists(parent))
+    if not folder.is_dir():
+        hint = "choose another target"
+        raise StorageFailed(f"{folder}: a part of the path is a file; {target} cannot be below it", hint=hint)
+    if not os.access(folder, os.W_OK | os.X_OK):
+        hint = "get access or choose another target"
+        raise StorageFailed(f"{folder}: cannot be written, and {target} would be made there", hint=hint)
+
+
+def _plan_lines(planned: ConvertReport, source: Path, target: Path) -> list[str]:
+    """Return what a conversion would do, in lines for people."""
+    if planned.status != "planned":
+        return [f"would leave {target} as it is ({planned.status})"]
+    verb = "would replace" if os.path.lexists(target) else "would write"
+    return [_read_line(planned, source, target, "would read"), f"{verb} {target}"]
 
 
 @click.command(
@@ -48,8 +94,8 @@ Examples:
 
 Exit codes: 0, 2, 4, 5, 6, 7, 130 (see `sensorium-data --help`).""",
 )
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("source", type=PATH)
+@click.argument("target", type=PATH)
 @click.option("--reader", metavar="NAME", help="Reader to use; by default the one that recognises the content.")
 @click.option("--preset", type=click.Choice(["compact", "fast", "portable"]), default="compact", show_default=True,
               help="Smallest; uncompressed; or codecs that every implementation of Zarr reads.")  # fmt: skip
@@ -57,7 +103,9 @@ Exit codes: 0, 2, 4, 5, 6, 7, 130 (see `sensorium-data --help`).""",
               help="How floating-point streams are stored; float16 concerns responses alone.")  # fmt: skip
 @click.option("--existing", type=click.Choice(["error", "skip", "resume", "replace"]), default="error", show_default=True,
               help="What to do with a store that is there.")  # fmt: skip
-@click.option("--allow-nan", is_flag=True, help="Let NaN in the valid part of film and responses, and infinity, through.")
+@click.option(
+    "--allow-nan", is_flag=True, help="Let NaN in the valid part of film and responses, and infinity, through."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @quiet_option
 @json_option
@@ -71,22 +119,22 @@ def command(
     appears when it is whole and checked. An interrupted conversion goes on when the same command is run again.
     """
     from sensorium_data.conversion import convert, plan_only
-    from sensorium_data.describe import human_bytes
 
     common = {"reader": reader, "preset": preset, "precision": precision, "existing": existing, "allow_nan": allow_nan}
     planned = plan_only(source, target, **common)  # type: ignore[arg-type]  # click.Choice keeps to the literals
-    if planned.status == "planned":
-        say(
-            f"{'would read' if dry_run else 'read'} {planned.reader} recording {planned.key}: {planned.n_neurons:,} neurons, "
-            f"{planned.n_trials} trials, {human_bytes(planned.source_bytes)}; {human_bytes(_free(target))} free at the target"
-        )
     if dry_run:
+        if planned.status == "planned":
+            _require_writable(target)
         if as_json:
             emit_json(planned.model_dump(mode="json"))
+        else:
+            out("\n".join(_plan_lines(planned, source, target)))
         return
+    if planned.status == "planned":
+        say(_read_line(planned, source, target, "read"))
     with progress_bars(quiet=quiet or as_json) as report:
         done = convert(source, target, report=report, **common)  # type: ignore[arg-type]
     if as_json:
         emit_json(done.model_dump(mode="json"))
     else:
-        click.echo(summary(done))
+        out(summary(done, source))

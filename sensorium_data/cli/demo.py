@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,23 +10,47 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sensorium_data.cli.options import json_option
-from sensorium_data.cli.output import emit_json
+from sensorium_data.cli.failures import of_system
+from sensorium_data.cli.options import PATH, json_option
+from sensorium_data.cli.output import emit_json, out
+from sensorium_data.errors import StorageFailed, TargetExists
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["command"]
 
+STORE = "demo.zarr"
+
 
 @contextmanager
 def _folder(keep: Path | None) -> Iterator[Path]:
     if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        yield keep
-    else:
-        with tempfile.TemporaryDirectory(prefix="sensorium-data-demo-") as folder:
-            yield Path(folder)
+        yield _kept(keep)
+        return
+    try:
+        made = tempfile.TemporaryDirectory(prefix="sensorium-data-demo-")
+    except OSError as error:
+        hint = "--keep FOLDER puts it elsewhere, and so does the variable TMPDIR"
+        raise StorageFailed(f"no temporary folder: {error.strerror or error}", hint=hint) from None
+    with made as folder:
+        yield Path(folder)
+
+
+def _kept(folder: Path) -> Path:
+    """Return the folder, made if need be; it may hold other things, but no demo and no file of its name."""
+    hint = "choose another folder"
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise TargetExists(f"{folder} is a file, not a folder", hint=hint)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(str(of_system(error, folder)), hint=hint) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StorageFailed(f"{folder}: permission was denied", hint=hint)
+    if os.path.lexists(folder / STORE):
+        raise TargetExists(f"{folder / STORE} exists already", hint=hint)
+    return folder
 
 
 @click.command(
@@ -35,11 +60,14 @@ Examples:
   sensorium-data demo
   sensorium-data demo --keep demo/ --neurons 200
 
-Exit codes: 0, 5 the store does not equal its source (a bug), 7 FOLDER holds a demo already.""",
+Exit codes: 0, 5 the store does not equal its source (a bug), 6 FOLDER cannot be written,
+7 FOLDER holds a demo already, or is a file.""",
 )
-@click.option("--keep", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep the recording and the store there.")
-@click.option("--neurons", type=click.IntRange(1, 10_000), default=60, show_default=True, help="Neurons of the small mouse.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another mouse.")
+@click.option("--keep", type=PATH, metavar="FOLDER", help="Keep the recording and the store there.")
+@click.option(
+    "--neurons", type=click.IntRange(1, 10_000), default=60, show_default=True, help="Neurons of the small mouse."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed is another mouse.")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, keep: Path | None, neurons: int, seed: int, as_json: bool) -> None:
@@ -61,19 +89,21 @@ def _run(folder: Path, n_neurons: int, seed: int, *, quiet: bool) -> dict[str, A
 
     def tell(text: str) -> None:
         if not quiet:
-            click.echo(text)
+            out(text)
 
     tell("1. a small mouse in the published format: one .npy a trial and stream, padded, repeats, withheld responses")
     source = write_sensorium2023(folder, n_neurons=n_neurons, seed=seed, lengths=REAL_LENGTHS, zipped="deflated")
-    target = folder / "demo.zarr"
+    target = folder / STORE
     tell(f"   {source.name}\n\n2. sensorium-data convert {source.name} {target.name}")
     done = convert(source, target)
-    tell(f"{summary(done)}\n\n3. sensorium-data check {target.name} --against {source.name}")
+    tell(f"{summary(done, source)}\n\n3. sensorium-data check {target.name} --against {source.name}")
     checked = check_store(target, against=source)
     tell("\n".join(as_lines(checked)))
     session = open_session(target)
-    tell(f'\n4. session = sensorium_data.open_session("{target.name}")\n{session!r}\n')
-    shown = next(int(t) for t, w in zip(session.trials["trial_id"], session.trials["responses_withheld"], strict=True) if not w)
+    tell(f"\n4. session = sensorium_data.open_session({target.name!r})\n{session!r}\n")
+    shown = next(
+        int(t) for t, w in zip(session.trials["trial_id"], session.trials["responses_withheld"], strict=True) if not w
+    )
     trial = session.trial(shown)
     tell(f"5. session.trial({shown})\n{trial!r}")
     sizes = {name: dict(zip(map(str, variable.dims), variable.shape, strict=True)) for name, variable in trial.items()}

@@ -13,11 +13,24 @@ import click
 
 from sensorium_data import __version__
 from sensorium_data.cli.options import json_option
-from sensorium_data.cli.output import emit_json
+from sensorium_data.cli.output import emit_json, out
 
 __all__ = ["command"]
 
-PACKAGES = ("zarr", "numcodecs", "pcodec", "numpy", "xarray", "dask", "fsspec", "pydantic", "click", "torch", "pyarrow", "obstore")
+PACKAGES = (
+    "zarr",
+    "numcodecs",
+    "pcodec",
+    "numpy",
+    "xarray",
+    "dask",
+    "fsspec",
+    "pydantic",
+    "click",
+    "torch",
+    "pyarrow",
+    "obstore",
+)
 
 
 def _version(name: str) -> str | None:
@@ -69,4 +82,4 @@ def command(as_json: bool) -> None:
     lines += [f"reader   {name}: looks for {what}" for name, what in facts["readers"].items()]
     lines += [f"setting  SENSORIUM_DATA_{name.upper()} = {value}" for name, value in facts["settings"].items()]
     lines.append(f"disk     {human_bytes(facts['disk']['here_free_bytes'])} free here")
-    click.echo("\n".join(lines))
+    out("\n".join(lines))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from sensorium_data.cli.options import json_option, store_argument
-from sensorium_data.cli.output import emit_json
+from sensorium_data.cli.output import emit_json, out
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["command"]
 
@@ -32,4 +35,4 @@ def command(store: Path, as_json: bool) -> None:
     if as_json:
         emit_json(handle.document.model_dump(mode="json"))
     else:
-        click.echo(as_text(handle))
+        out(as_text(handle))

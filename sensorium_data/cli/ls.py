@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+import json
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from sensorium_data.cli.options import json_option
-from sensorium_data.cli.output import emit_json, say, table
+from sensorium_data.cli.failures import of_system
+from sensorium_data.cli.options import PATH, json_option
+from sensorium_data.cli.output import emit_json, error_text, out, say, table
+from sensorium_data.errors import NotFound, SensoriumError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["command"]
 
 HEADER = ("store", "session", "mouse", "neurons", "trials", "preset", "size")
 
 
-def _stores(folder: Path) -> list[Path]:
-    from sensorium_data.errors import NotFound
+def _may_be_store(folder: Path) -> bool:
+    """True for a store of any layout, and for what says that it is Zarr and cannot be read."""
+    from sensorium_data.store.layout import Paths
     from sensorium_data.store.publish import is_store
 
+    if is_store(folder):
+        return True
+    try:
+        json.loads((folder / Paths.root).read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _stores(folder: Path) -> list[Path]:
     if not folder.exists():
         raise NotFound(f"{folder}: no such folder", hint="name a folder that holds session stores")
-    if is_store(folder):
+    if not folder.is_dir():
+        hint = f"`sensorium-data ls {folder.parent}` lists the folder it is in"
+        raise NotFound(f"{folder}: is a file, not a folder", hint=hint, code="not-a-folder")
+    if _may_be_store(folder):
         return [folder]
     # Stores and the hidden folders of unfinished conversions are not looked into.
     inside = sorted(child for child in folder.iterdir() if child.is_dir() and not child.name.startswith("."))
-    return [child for child in inside if is_store(child)]
+    return [child for child in inside if _may_be_store(child)]
 
 
-def _row(path: Path) -> dict[str, Any]:
+def _facts(path: Path) -> dict[str, Any]:
     from sensorium_data.store.opened import OpenStore
 
     session = OpenStore(path).session
@@ -43,6 +64,25 @@ def _row(path: Path) -> dict[str, Any]:
     }
 
 
+def _row(path: Path) -> dict[str, Any] | SensoriumError:
+    """Return a store's facts, or what is wrong with it: one bad store must not hide the others."""
+    try:
+        return _facts(path)
+    except SensoriumError as error:
+        return error
+    except OSError as error:
+        return of_system(error, path)
+
+
+def _cells(path: Path, row: dict[str, Any] | SensoriumError) -> tuple[str, ...]:
+    from sensorium_data.describe import human_bytes
+
+    if isinstance(row, SensoriumError):
+        return (str(path), f"error[{row.code}]", "", "", "", "", "")
+    counts = (f"{row['neurons']:,}", str(row["trials"]))
+    return (row["store"], row["session"], row["mouse"], *counts, row["preset"], human_bytes(row["bytes"]))
+
+
 @click.command(
     "ls",
     epilog="""\b
@@ -50,22 +90,22 @@ Examples:
   sensorium-data ls
   sensorium-data ls stores/ --json
 
-Exit codes: 0, 4 no such folder, 5 a store is damaged.""",
+Exit codes: 0, 4 no such folder, 5 a store is damaged, or of another layout; the others are listed.""",
 )
-@click.argument("folder", type=click.Path(path_type=Path), default=".")
+@click.argument("folder", type=PATH, default=".")
 @json_option
-def command(folder: Path, as_json: bool) -> None:
+@click.pass_context
+def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
     """List the session stores in FOLDER (here by default)."""
-    from sensorium_data.describe import human_bytes
-
-    rows = [_row(path) for path in _stores(folder)]
+    found = [(path, _row(path)) for path in _stores(folder)]
+    wrong = [row for _, row in found if isinstance(row, SensoriumError)]
     if as_json:
-        emit_json(rows)
-    elif not rows:
+        emit_json([{"store": str(p), "error": r.as_dict()} if isinstance(r, SensoriumError) else r for p, r in found])
+    elif not found:
         say(f"no session stores in {folder}; `sensorium-data convert SOURCE TARGET` makes one")
     else:
-        cells = [
-            (r["store"], r["session"], r["mouse"], f"{r['neurons']:,}", str(r["trials"]), r["preset"], human_bytes(r["bytes"]))
-            for r in rows
-        ]
-        click.echo(table([HEADER, *cells], right=(3, 4, 6)))
+        out(table([HEADER, *(_cells(path, row) for path, row in found)], right=(3, 4, 6)))
+        for error in wrong:
+            say(error_text(error))
+    if wrong:
+        ctx.exit(5)

@@ -3,38 +3,109 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from sensorium_data.cli.failures import of_system
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sensorium_data.errors import SensoriumError
     from sensorium_data.progress import Progress, Report
 
-__all__ = ["emit_json", "progress_bars", "say", "table"]
+__all__ = [
+    "attach_streams",
+    "emit_json",
+    "error_text",
+    "out",
+    "progress_bars",
+    "say",
+    "settle_streams",
+    "table",
+]
 
 STAGES = {"read": "read", "scan": "scan", "write": "write", "check": "check", "publish": "publish"}
 
 
+def attach_streams() -> None:
+    """Give standard streams that are closed (`2>&-`) a place to write to, and let every name be printed.
+
+    Else the next file that is opened, perhaps a chunk of a store, would be what C libraries take for standard error.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # as long as the process lives
+            setattr(sys, name, nowhere)
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def settle_streams() -> None:
+    """Write what is buffered, or drop it where that fails: Python would fail again on its way out, with code 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            _drop(stream)
+
+
+def _drop(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def out(text: str) -> None:
+    """Print data, on standard output.
+
+    A reader that has enough (`| head`) neither stops the work nor changes its outcome.
+
+    Raises
+    ------
+    StorageFailed
+        The disk behind standard output is full or fails.
+    """
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        _drop(sys.stdout)
+    except OSError as error:
+        _drop(sys.stdout)
+        raise of_system(error, "standard output") from None
+
+
 def say(text: str) -> None:
-    """Tell people something, on standard error."""
-    click.echo(text, err=True)
+    """Tell people something, on standard error; that nobody can be told must not stop the work."""
+    try:
+        click.echo(text, err=True)
+    except OSError:
+        _drop(sys.stderr)
+
+
+def error_text(error: SensoriumError) -> str:
+    """Return an error as people see it: its code, what was seen, and the next step."""
+    hint = f"\nhint: {error.hint}" if error.hint else ""
+    return f"error[{error.code}]: {error}{hint}"
 
 
 def emit_json(value: Any) -> None:  # noqa: ANN401  # whatever JSON can hold
     """Print data for programs, on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    out(json.dumps(value, ensure_ascii=False, indent=2))
 
 
 def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
     """Return rows as aligned columns; `right` names the columns that are aligned to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join(
-        "  ".join(
-            cell.rjust(widths[i]) if i in right else cell.ljust(widths[i]) for i, cell in enumerate(row)
-        ).rstrip()
+        "  ".join(cell.rjust(widths[i]) if i in right else cell.ljust(widths[i]) for i, cell in enumerate(row)).rstrip()
         for row in rows
     )
 
@@ -77,7 +148,7 @@ def _bars() -> Iterator[Report]:
 
         def report(progress: Progress) -> None:
             if progress.stage not in tasks:
-                tasks[progress.stage] = bars.add_task(STAGES[progress.stage], unit=progress.unit)
+                tasks[progress.stage] = bars.add_task(STAGES[progress.stage], total=progress.total, unit=progress.unit)
             bars.update(tasks[progress.stage], completed=progress.done, total=progress.total, unit=progress.unit)
 
         yield report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from sensorium_data.cli.options import json_option
-from sensorium_data.cli.output import emit_json
+from sensorium_data.cli.output import emit_json, out
 
 __all__ = ["command"]
 
@@ -27,10 +27,10 @@ def command(name: str | None, as_json: bool) -> None:
     from sensorium_data.schemas.render import render
 
     if name is not None:
-        click.echo(render(name), nl=False)
+        out(render(name).removesuffix("\n"))
         return
     texts = {key: (model.__doc__ or "").strip().splitlines()[0] for key, model in DOCUMENTS.items()}
     if as_json:
         emit_json(texts)
     else:
-        click.echo("\n".join(f"{key:16} {text}" for key, text in texts.items()))
+        out("\n".join(f"{key:16} {text}" for key, text in texts.items()))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from sensorium_data.cli.options import json_option, store_argument
-from sensorium_data.cli.output import emit_json, table
+from sensorium_data.cli.output import emit_json, out, table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sensorium_data.handle import SessionHandle
 
 __all__ = ["command"]
@@ -24,7 +26,9 @@ def _train(handle: SessionHandle) -> dict[str, dict[str, Any]]:
 
     own = [statistic.signal for statistic in handle.document.statistics if statistic.origin == "train"]
     return {
-        signal: {m: handle.store.values(f"{Paths.train_statistics}/{signal}/{m}").reshape(-1).tolist() for m in MEASURES}
+        signal: {
+            m: handle.store.values(f"{Paths.train_statistics}/{signal}/{m}").reshape(-1).tolist() for m in MEASURES
+        }
         for signal in own
     }
 
@@ -42,7 +46,7 @@ def _row(signal: str, values: dict[str, list[float]]) -> tuple[str, ...]:
 
 def _plain(values: dict[str, list[float]]) -> dict[str, list[float | None]]:
     """Return values that JSON can hold: a channel without samples has null, not NaN."""
-    return {measure: [None if x != x else x for x in listed] for measure, listed in values.items()}
+    return {measure: [None if isnan(x) else x for x in listed] for measure, listed in values.items()}
 
 
 @click.command(
@@ -69,7 +73,7 @@ def command(store: Path, as_json: bool) -> None:
         emit_json({signal: _plain(values) for signal, values in found.items()})
         return
     header = ("signal", "channels", "mean", "std", "min", "max", "samples")
-    click.echo(table([header, *(_row(signal, values) for signal, values in found.items())], right=range(1, 7)))
+    out(table([header, *(_row(signal, values) for signal, values in found.items())], right=range(1, 7)))
     shipped = sorted({statistic.signal for statistic in handle.document.statistics if statistic.origin == "source"})
     if shipped:
-        click.echo(f"as shipped, untouched, in statistics/source: {', '.join(shipped)}")
+        out(f"as shipped, untouched, in statistics/source: {', '.join(shipped)}")

@@ -2,98 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sensorium_data.clock import TickClock, clock_of
-from sensorium_data.conversion.rounding import largest_error, rounded
+from sensorium_data.conversion.against_tables import compare_document, compare_statistics, compare_tables
+from sensorium_data.conversion.comparison import Comparison
 from sensorium_data.errors import StoreInvalid
 from sensorium_data.progress import Progress, Report, ignore
-from sensorium_data.schemas import Equality, Finding, Stimulus, Trial
+from sensorium_data.schemas import Stimulus, Trial
 from sensorium_data.sources import open_source
 from sensorium_data.sources.members import MemberError, digest_of
 from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from sensorium_data.sources import RawSession, RawTrial
+    from sensorium_data.schemas import Equality, Finding
+    from sensorium_data.sources import RawTrial
     from sensorium_data.store.opened import OpenStore
 
 __all__ = ["AGAINST_CODES", "check_against"]
 
-AGAINST_CODES = ("against-source", "against-trials", "against-values", "against-tables", "against-statistics")
-
-
-def same_bits(one: NDArray[Any], other: NDArray[Any]) -> bool:
-    """True when shape, dtype and every bit agree, those of NaN and of negative zero too."""
-    if one.shape != other.shape or one.dtype != other.dtype:
-        return False
-    return np.ascontiguousarray(one).tobytes() == np.ascontiguousarray(other).tobytes()
-
-
-@dataclass(slots=True)
-class _Tally:
-    """How one signal compares so far."""
-
-    n_values: int = 0
-    max_error: float = 0.0
-    rounded: bool = False
-    differs: bool = False
-
-    def add(self, published: NDArray[Any], stored: NDArray[Any]) -> bool:
-        """Compare one trial's values; True when they agree after the recorded rounding."""
-        self.n_values += stored.size
-        if published.shape != stored.shape:
-            self.differs = True
-            return False
-        # A film of integers kept as uint8, or widened beside one that is not, is not rounded.
-        self.rounded |= not np.can_cast(published.dtype, stored.dtype) and stored.dtype != np.uint8
-        agrees = same_bits(rounded(published, stored.dtype), stored)
-        self.differs |= not agrees
-        if published.dtype != stored.dtype:
-            self.max_error = max(self.max_error, largest_error(published, stored))
-        return agrees
-
-    def document(self, name: str) -> Equality:
-        """Return the outcome."""
-        if self.differs:
-            holds = "differs"
-        elif not self.rounded:
-            holds = "bit-exact"
-        else:
-            holds = "rounded" if self.max_error else "rounded-exact"
-        error = self.max_error if np.isfinite(self.max_error) else 0.0
-        return Equality(name=name, holds=holds, n_values=self.n_values, max_abs_error=error)  # type: ignore[arg-type]
-
-
-@dataclass(slots=True)
-class _Comparison:
-    store: OpenStore
-    raw: RawSession
-    findings: list[Finding] = field(default_factory=list)
-    tallies: dict[str, _Tally] = field(default_factory=dict)
-    digests: dict[str, str] = field(default_factory=dict)
-
-    def fault(self, code: str, where: str, what: str) -> None:
-        """Add a finding."""
-        self.findings.append(Finding(code=code, severity="error", where=where, what=what))
-
-    def compare(self, name: str, where: str, published: NDArray[Any], stored: NDArray[Any]) -> None:
-        """Compare the values of one stream in one trial."""
-        tally = self.tallies.setdefault(name, _Tally())
-        if not tally.add(published, stored):
-            if published.shape != stored.shape:
-                what = f"`{name}` has shape {stored.shape}, published {published.shape}"
-            else:
-                off = rounded(published, stored.dtype) != stored
-                what = f"`{name}` differs from what was published in {int(off.sum())} values"
-            self.fault("against-values", where, what)
+AGAINST_CODES = (
+    "against-source",
+    "against-trials",
+    "against-values",
+    "against-tables",
+    "against-statistics",
+    "against-document",
+)
 
 
 def check_against(
@@ -119,11 +60,15 @@ def check_against(
         The source cannot be read as a recording.
     """
     _, raw = open_source(source, store.session.provenance.reader)
-    comparison = _Comparison(store, raw)
+    comparison = Comparison(store, raw)
     comparison.digests |= raw.digests
     if raw.identity != store.session.identity:
         what = f"is `{raw.identity.name}`, the store was made from `{store.session.identity.name}`"
-        comparison.fault("against-source", str(source), what)
+        alike = _alike(comparison)
+        # A folder may be renamed; its digest, compared below, says whether it is the same recording.
+        comparison.fault("against-source", str(source), what, "warning" if alike else "error")
+        if not alike:
+            return comparison.findings, []
     rows = _same_trials(comparison)
     reader = _Reader(store)
     for done, (trial, row) in enumerate(rows):
@@ -135,13 +80,24 @@ def check_against(
         except StoreInvalid as error:
             comparison.fault("against-values", f"trial {trial.trial_id}", error.message)
     report(Progress("check", len(rows), len(rows), "trials"))
-    _tables(comparison)
-    _statistics(comparison)
+    compare_tables(comparison)
+    compare_statistics(comparison)
+    compare_document(comparison)
     _digest(comparison)
+    # What explains the rest comes first.
+    comparison.findings.sort(key=lambda finding: finding.code != "against-source")
     return comparison.findings, [tally.document(name) for name, tally in comparison.tallies.items()]
 
 
-def _same_trials(comparison: _Comparison) -> list[tuple[RawTrial, int]]:
+def _alike(comparison: Comparison) -> bool:
+    """True when neurons and trials are as many, of the same tiers: else it is another recording altogether."""
+    raw, table = comparison.raw, comparison.store.table(Paths.trials, Trial.model_fields)
+    published = [(trial.trial_id, trial.tier) for trial in raw.trials]
+    stored = list(zip(table["trial_id"].tolist(), table["tier"].tolist(), strict=True))
+    return raw.n_neurons == comparison.store.session.neurons.n and published == stored
+
+
+def _same_trials(comparison: Comparison) -> list[tuple[RawTrial, int]]:
     table = comparison.store.table(Paths.trials, Trial.model_fields)
     row_of = {int(number): row for row, number in enumerate(table["trial_id"])}
     rows = []
@@ -150,10 +106,13 @@ def _same_trials(comparison: _Comparison) -> list[tuple[RawTrial, int]]:
         if row is None:
             comparison.fault("against-trials", f"trial {trial.trial_id}", "is published and not in the store")
             continue
-        seen, stored = (trial.tier, trial.missing), (str(table["tier"][row]), bool(table["missing"][row]))
-        if seen != stored:
-            comparison.fault("against-trials", f"trial {trial.trial_id}", f"is {stored}, published as {seen}")
-        if not trial.missing and not stored[1]:
+        tier, missing = str(table["tier"][row]), bool(table["missing"][row])
+        if tier != trial.tier:
+            comparison.fault("against-trials", f"trial {trial.trial_id}", f"is `{tier}`, published as `{trial.tier}`")
+        if missing != trial.missing:
+            there = "missing" if missing else "there"
+            comparison.fault("against-trials", f"trial {trial.trial_id}", f"is {there} in the store alone")
+        if not trial.missing and not missing:
             rows.append((trial, row))
     for number in row_of:
         comparison.fault("against-trials", f"trial {number}", "is in the store and was not published")
@@ -192,7 +151,7 @@ class _Reader:
         return values[rows] if isinstance(values, np.ndarray) else self.store.read(values, rows)
 
 
-def _trial(comparison: _Comparison, reader: _Reader, trial: RawTrial, row: int) -> None:
+def _trial(comparison: Comparison, reader: _Reader, trial: RawTrial, row: int) -> None:
     where, raw = f"trial {trial.trial_id}", comparison.raw
     scan = raw.scan(trial, allow_nan=True)
     comparison.digests |= scan.digests
@@ -215,46 +174,7 @@ def _trial(comparison: _Comparison, reader: _Reader, trial: RawTrial, row: int) 
         comparison.compare("responses", where, loaded.array, loaded.array[:0] if stored is None else stored)
 
 
-def _tables(comparison: _Comparison) -> None:
-    columns = [(f"{Paths.neurons}/{name}", column) for name, column in comparison.raw.neurons.items()]
-    names = comparison.store.table(Paths.trials)
-    for name, column in comparison.raw.trial_variables.items():
-        columns.append((f"{Paths.trials}/{name if f'published_{name}' not in names else f'published_{name}'}", column))
-    for path, column in columns:
-        published = column.values
-        if published.dtype.kind == "S":
-            published = np.char.decode(published, "utf-8")
-        try:
-            stored = comparison.store.values(path)
-        except StoreInvalid as error:
-            comparison.fault("against-tables", path, error.message)
-            continue
-        text = published.dtype.kind == "U"
-        if not (np.array_equal(published, stored) if text else same_bits(published, stored)):
-            comparison.fault("against-tables", path, "differs from what was published")
-
-
-def _statistics(comparison: _Comparison) -> None:
-    for path, read in _shipped(comparison):
-        try:
-            if not same_bits(read(), comparison.store.values(path)):
-                comparison.fault("against-statistics", path, "differs from what was published")
-        except (MemberError, StoreInvalid) as error:
-            comparison.fault("against-statistics", path, str(error))
-
-
-def _shipped(comparison: _Comparison) -> Iterator[tuple[str, Callable[[], NDArray[Any]]]]:
-    for statistic in comparison.raw.statistics:
-
-        def read(statistic: Any = statistic) -> NDArray[Any]:  # noqa: ANN401  # binds the loop's value
-            loaded = comparison.raw.statistic(statistic)
-            comparison.digests[statistic.member] = loaded.sha256
-            return loaded.array
-
-        yield f"{Paths.source_statistics}/{statistic.path}", read
-
-
-def _digest(comparison: _Comparison) -> None:
+def _digest(comparison: Comparison) -> None:
     members, recorded = comparison.raw.members, comparison.store.session.provenance.source_digest
     for name in members.sizes.keys() - comparison.digests.keys():
         try:

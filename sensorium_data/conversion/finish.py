@@ -67,6 +67,12 @@ class Written:
         pairs = zip(self.tasks, self.records, strict=True)
         return max((record.facts["max_error"] for task, record in pairs if task.name.startswith(prefix)), default=0.0)
 
+    def notes(self) -> tuple[Note, ...]:
+        """Return what is worth knowing of the responses."""
+        n = sum(record.facts["n_not_finite"] for record in self.records)
+        text = f"{n:,} values of the responses are NaN or infinite, let in as asked"
+        return (Note(code="responses-not-finite", text=text),) if n else ()
+
     def moments(self, n_neurons: int) -> Moments:
         """Return the statistics of the responses over the train tier."""
         moments = Moments.empty(n_neurons)
@@ -183,7 +189,7 @@ def _session(known: Known, written: Written, signals: tuple[Signal, ...], statis
             version=__version__,
             options=known.recipe.options,
             codec=plan.responses.codec,
-            notes=(*known.notes, *notes),
+            notes=(*known.notes, *notes, *written.notes()),
             converted_at=datetime.now(UTC),
         ),
     )  # fmt: skip

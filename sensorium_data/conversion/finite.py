@@ -1,4 +1,4 @@
-"""Infinity in tables and shipped statistics; in films, signals and responses the passes over them find it."""
+"""Values that are no finite numbers, and what is said of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.sources import RawSession, RawStatistic
 
-__all__ = ["infinite", "infinite_tables"]
+__all__ = ["infinite", "infinite_tables", "unfit"]
 
 
 def infinite(values: NDArray[Any], where: str) -> Iterator[Problem]:
@@ -37,3 +37,16 @@ def infinite_tables(raw: RawSession, small_statistics: Iterable[RawStatistic]) -
             yield from infinite(raw.statistic(statistic).array, statistic.member)
         except MemberError as error:
             yield error.problem(statistic.member)
+
+
+def unfit(published: NDArray[Any], stored: NDArray[Any], where: str, *, allow_nan: bool) -> Iterator[Problem]:
+    """Yield the problems of responses that are not finite once they are stored."""
+    if (np.isinf(stored) & np.isfinite(published)).any():
+        yield Problem("overflow", where, f"has values too large for {stored.dtype}; --precision source keeps them")
+        return
+    n_nan, n_inf = int(np.isnan(stored).sum()), int(np.isinf(stored).sum())
+    if n_nan and not allow_nan:
+        yield Problem("nan-in-valid", where, f"has {n_nan} NaN in its valid samples (--allow-nan lets them in)")
+    if n_inf and not allow_nan:
+        what = f"has {n_inf} values that are infinite as {stored.dtype} (--allow-nan lets them in)"
+        yield Problem("infinite", where, what)

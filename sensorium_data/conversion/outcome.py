@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from sensorium_data.errors import TargetExists
+from sensorium_data.errors import Problem, SourceInvalid, TargetExists
 from sensorium_data.schemas import ConvertReport, Note
+from sensorium_data.settings import settings
+from sensorium_data.sources.members import MemberError, digest_of
+from sensorium_data.store.check import check_codes, run_checks
 from sensorium_data.store.layout import Paths
 from sensorium_data.store.opened import OpenStore
 
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from sensorium_data.schemas import ConvertOptions, Session
     from sensorium_data.sources import RawSession
 
-__all__ = ["notes_of", "report_of", "up_to_date"]
+__all__ = ["notes_of", "report_of", "skipped", "up_to_date"]
 
 
 def notes_of(raw: RawSession, records: Sequence[Record], plan: Plan, gain: float | None) -> tuple[Note, ...]:
@@ -42,27 +46,73 @@ def notes_of(raw: RawSession, records: Sequence[Record], plan: Plan, gain: float
     return tuple(notes)
 
 
-def up_to_date(target: Path, raw: RawSession, reader: str, options: ConvertOptions) -> ConvertReport:
-    """Return the report of a store that needs no work.
+def up_to_date(
+    target: Path, raw: RawSession, reader: str, options: ConvertOptions, *, thorough: bool = True
+) -> ConvertReport:
+    """Return the report of a store that needs no work: made from the same source with the same options, and whole.
+
+    Parameters
+    ----------
+    target : Path
+        A store.
+    raw : RawSession
+        The source as it is now.
+    reader : str
+    options : ConvertOptions
+    thorough : bool
+        Digest every member of the source and run the quick checks on the store.
 
     Raises
     ------
     TargetExists
-        The store was made from another source, or otherwise.
+        The store was made from another source, or otherwise, or it is damaged.
+    SourceInvalid
+        A member of the source cannot be read.
     """
-    session = OpenStore(target).session
-    made = session.provenance
+    store = OpenStore(target)
+    session, made = store.session, store.session.provenance
+    sizes = raw.members.sizes
     same = (made.reader, made.options, made.source_members, made.source_bytes, session.identity) == (
-        reader, options, len(raw.members.sizes), sum(raw.members.sizes.values()), raw.identity,
+        reader, options, len(sizes), sum(sizes.values()), raw.identity,
     )  # fmt: skip
-    if not same:
+    hint = "--existing replace makes it anew"
+    if not same or (thorough and made.source_digest != _digest_now(raw)):
         what = f"{target} was made from another source or with other options"
-        raise TargetExists(what, hint="--existing replace makes it anew", code="target-differs")
-    return report_of(target, "up-to-date", session, ())
+        raise TargetExists(what, hint=hint, code="target-differs")
+    wrong = [f for f in run_checks(store, check_codes(thorough=False)) if f.severity == "error"] if thorough else []
+    if wrong:
+        problems = [Problem(finding.code, finding.where, finding.what) for finding in wrong]
+        raise TargetExists(f"{target} is damaged", hint=hint, problems=problems, code="target-damaged")
+    return report_of(target, "up-to-date", session, check_codes(thorough=False) if thorough else ())
 
 
-def report_of(target: Path, status: str, session: Session, checks: Sequence[str]) -> ConvertReport:
-    """Return the report of a store that is there."""
+def _digest_now(raw: RawSession) -> str:
+    """Return the digest of the source; sizes alone do not show that a trial was released since."""
+
+    def digest(name: str) -> tuple[str, str]:
+        try:
+            return name, raw.members.read(name).sha256
+        except MemberError as error:
+            raise SourceInvalid(f"{raw.members.path}: 1 problem", problems=[error.problem(name)]) from None
+
+    with ThreadPoolExecutor(settings().n_threads) as pool:
+        return digest_of(pool.map(digest, raw.members.sizes))
+
+
+def skipped(target: Path, raw: RawSession) -> ConvertReport:
+    """Return the report of a store that is left as it is."""
+    session = OpenStore(target).session
+    notes: tuple[Note, ...] = ()
+    if session.identity.key != raw.identity.key:
+        text = f"{target} holds {session.identity.key}, the source is {raw.identity.key}; it was left as it is"
+        notes = (Note(code="another-recording", text=text),)
+    return report_of(target, "skipped", session, (), notes)
+
+
+def report_of(
+    target: Path, status: str, session: Session, checks: Sequence[str], notes: tuple[Note, ...] = ()
+) -> ConvertReport:
+    """Return the report of a store that is there; notes come before its own."""
     responses = target / Paths.values("responses")
     return ConvertReport.model_validate(
         {
@@ -81,7 +131,7 @@ def report_of(target: Path, status: str, session: Session, checks: Sequence[str]
             "source_bytes": session.provenance.source_bytes,
             "store_bytes": _bytes_below(target),
             "response_bytes": _bytes_below(responses),
-            "notes": session.provenance.notes,
+            "notes": (*notes, *session.provenance.notes),
             "checks": tuple(checks),
         }
     )

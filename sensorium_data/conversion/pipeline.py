@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, get_args
 from sensorium_data.conversion.films import plan_films, spooled_films
 from sensorium_data.conversion.finish import Written, finish
 from sensorium_data.conversion.finite import infinite_tables
-from sensorium_data.conversion.outcome import notes_of, report_of, up_to_date
+from sensorium_data.conversion.inspect import inspect_responses, inspect_tasks
+from sensorium_data.conversion.outcome import notes_of, report_of, skipped, up_to_date
 from sensorium_data.conversion.plan import make_plan
 from sensorium_data.conversion.prepare import Known, big_statistics, prepare
 from sensorium_data.conversion.recipe import Recipe
@@ -23,7 +24,7 @@ from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import ConvertOptions, ConvertReport, Existing, Precision, Preset
 from sensorium_data.settings import settings
 from sensorium_data.sources import open_source
-from sensorium_data.sources.members import MemberError
+from sensorium_data.sources.members import MemberError, named
 from sensorium_data.store.check import check_codes, run_checks
 from sensorium_data.store.opened import OpenStore
 from sensorium_data.store.publish import Scratch, flush_folders, keep_only, settle_target, storage_errors, sweep_scratch
@@ -53,13 +54,25 @@ def _options(preset: str, precision: str, allow_nan: bool, existing: str) -> Con
 def _raise_problems(source: Path, facts: Sequence[dict[str, Any]]) -> None:
     if facts:
         count = "1 problem" if len(facts) == 1 else f"{len(facts)} problems"
-        hint = "the files are as published? download them again; nothing was written"
+        hint = "are the files as published? download them again; nothing was written"
         raise SourceInvalid(f"{source}: {count}", hint=hint, problems=[Problem(**fact) for fact in facts])
 
 
 def _gain(records: Sequence[Record]) -> float | None:
     raw, packed = (sum(record.facts["sample"][i] for record in records) for i in (0, 1))
     return raw / packed if packed else None
+
+
+def _nothing_to_do(
+    source: Path, target: Path, raw: RawSession, reader: str, options: ConvertOptions, existing: Existing, *,
+    thorough: bool = True,
+) -> ConvertReport | None:  # fmt: skip
+    """Return the report where the target may stay as it is, else None; raise where it must not be touched."""
+    if settle_target(target, source, existing):
+        return skipped(target, raw)
+    if target.exists() and existing == "resume":
+        return up_to_date(target, raw, reader, options, thorough=thorough)
+    return None
 
 
 def plan_only(source: str | Path, target: str | Path, *, reader: str | None = None, preset: Preset = "compact",
@@ -69,11 +82,13 @@ def plan_only(source: str | Path, target: str | Path, *, reader: str | None = No
     Parameters and errors as `convert`.
     """
     options = _options(preset, precision, allow_nan, existing)
-    found, raw = open_source(Path(source), reader)
-    skipped = settle_target(Path(target), Path(source), existing)
+    source, target = named(source), named(target)
+    found, raw = open_source(source, reader)
+    if (done := _nothing_to_do(source, target, raw, found.name, options, existing, thorough=False)) is not None:
+        return done
     return ConvertReport(
         target=str(target),
-        status="skipped" if skipped else "planned",
+        status="planned",
         key=raw.identity.key,
         reader=found.name,
         options=options,
@@ -148,19 +163,18 @@ def convert(
     5
     """
     options = _options(preset, precision, allow_nan, existing)
-    source, target = Path(source), Path(target)
+    source, target = named(source), named(target)
     report(Progress("read", 0, 1, "sources", str(source)))
     found, raw = open_source(source, reader)
-    if settle_target(target, source, existing):
-        sweep_scratch(target)
-        return report_of(target, "skipped", OpenStore(target).session, ())
-    if target.exists() and existing == "resume":
-        done = up_to_date(target, raw, found.name, options)
+    report(Progress("read", 1, 1, "sources", str(source)))
+    if (done := _nothing_to_do(source, target, raw, found.name, options, existing)) is not None:
         sweep_scratch(target)
         return done
     with storage_errors(target), Scratch(target) as scratch:
-        # Another process may have finished between the first look and the lock.
-        settle_target(target, source, existing)
+        # Another process may have finished since, and a replacement that was killed is put back now.
+        if (done := _nothing_to_do(source, target, raw, found.name, options, existing)) is not None:
+            scratch.discard()
+            return done
         recipe = Recipe(str(source.resolve()), found.name, raw.members.fingerprint(), options, str(scratch.root))
         recipe.remember(raw)
         try:
@@ -183,6 +197,10 @@ def _scan(recipe: Recipe, raw: RawSession, client: object, report: Report) -> tu
     if not recipe.options.allow_nan:
         big = {statistic for statistic, _ in big_statistics(raw, recipe.options.preset)}
         problems += [asdict(problem) for problem in infinite_tables(raw, [s for s in raw.statistics if s not in big])]
+    if problems:
+        inspected = inspect_tasks(tasks, records)
+        found = run_tasks(inspect_responses, inspected, stage="scan", n_threads=n_threads, client=client, report=report)
+        problems += [asdict(problem) for some in found for problem in some]
     _raise_problems(Path(recipe.source), problems)
     return gather_scans(tasks, records), records
 

@@ -52,10 +52,9 @@ def _statistic_spec(raw: RawSession, statistic: RawStatistic, preset: str) -> Ar
     from sensorium_data.sources.npy import header_of
 
     header = header_of(raw.members, statistic.member)
-    first = statistic.dims[:1] == ("frame",)
-    shape = (header.shape[-1], *header.shape[:-1]) if first else header.shape
+    shape = (header.shape[-1], *header.shape[:-1]) if statistic.framed else header.shape
     dtype = header.dtype.newbyteorder("=")
-    big = first and header.nbytes >= BIG
+    big = statistic.framed and header.nbytes >= BIG
     return ArraySpec(
         f"{Paths.source_statistics}/{statistic.path}",
         shape,

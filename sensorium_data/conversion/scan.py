@@ -118,6 +118,12 @@ def _sample(raw: RawSession, trial: RawTrial, n_valid: int, memory: Memory) -> l
     return [values.nbytes, packed]
 
 
+def _with_responses(trial: RawTrial, scan: Scan) -> list[tuple[int, int]]:
+    """Return number and length of a faulty trial whose responses can still be looked at."""
+    told = any("/responses/" in problem.where for problem in scan.problems)
+    return [] if told or scan.withheld or not len(scan.frames) else [(trial.trial_id, len(scan.frames))]
+
+
 class _Batch:
     """The parts of a record, filled trial by trial."""
 
@@ -129,6 +135,7 @@ class _Batch:
         self.signals: dict[str, list[NDArray[Any]]] = {}
         self.moments = Moments.empty(1)
         self.sample = [0, 0]
+        self.faulty: list[tuple[int, int]] = []
 
     def add(self, trial: RawTrial, scan: Scan, offset: int, digest: str) -> None:
         """Add one sound trial."""
@@ -161,6 +168,7 @@ class _Batch:
             "trials": self.trials,
             "digests": self.digests,
             "problems": [asdict(problem) for problem in self.problems],
+            "faulty": self.faulty,
             "sample": self.sample,
         }
         return Record(facts, arrays)
@@ -178,6 +186,7 @@ def _scan_batch(task: ScanTask) -> Record:
             batch.digests |= scan.digests
             batch.problems += problems
             if problems:
+                batch.faulty += _with_responses(trial, scan)
                 continue
             digest = film_digest(scan.frames)
             if digest not in placed:

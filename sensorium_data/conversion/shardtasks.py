@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from sensorium_data.conversion.finite import infinite
+from sensorium_data.conversion.finite import infinite, unfit
 from sensorium_data.conversion.journal import Record, once
 from sensorium_data.conversion.rounding import largest_error, rounded
-from sensorium_data.errors import Problem
 from sensorium_data.moments import Moments
 from sensorium_data.sources.members import MemberError, Memory
 from sensorium_data.store.layout import CHUNK, ArraySpec
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from sensorium_data.conversion.films import SpooledFilm
     from sensorium_data.conversion.plan import Piece, Plan
     from sensorium_data.conversion.recipe import Recipe
+    from sensorium_data.errors import Problem
     from sensorium_data.sources import RawStatistic
 
 __all__ = ["ShardTask", "do_task", "shard_record", "shard_tasks"]
@@ -113,6 +113,7 @@ class _Writer:
     digests: dict[str, str] = field(default_factory=dict)
     moments: Moments | None = None
     max_error: float = 0.0
+    n_not_finite: int = 0
     memory: Memory = field(default_factory=Memory)
     rows: NDArray[Any] | None = None
 
@@ -126,6 +127,7 @@ class _Writer:
             "problems": [asdict(problem) for problem in self.problems],
             "digests": self.digests,
             "max_error": self.max_error,
+            "n_not_finite": self.n_not_finite,
         }
         arrays: dict[str, NDArray[Any]] = {"index": written.index, "crc": written.crc}
         if self.moments is not None:
@@ -170,8 +172,9 @@ class _Writer:
                 continue
             if piece.owns:
                 self.digests[where] = loaded.sha256
-            rows = self._time_first(loaded.array[piece.start : piece.stop])
-            self._take(rows, piece, where)
+            source = loaded.array[piece.start : piece.stop]
+            rows = self._time_first(source)
+            self._take(source, rows, piece, where)
             yield rows
 
     def _time_first(self, source: NDArray[Any]) -> NDArray[Any]:
@@ -191,21 +194,12 @@ class _Writer:
         if source.dtype != stored.dtype:
             self.max_error = max(self.max_error, largest_error(source, stored))
 
-    def _take(self, rows: NDArray[Any], piece: Piece, where: str) -> None:
+    def _take(self, source: NDArray[Any], rows: NDArray[Any], piece: Piece, where: str) -> None:
         """Check a trial's samples and add them to the statistics."""
-        if not np.isfinite(self.max_error):
-            what = f"has values too large for {rows.dtype}; --precision source keeps them"
-            self.problems.append(Problem("overflow", where, what))
-            self.max_error = 0.0
-            return
         moments = Moments.of(rows.astype(np.float32) if rows.dtype == np.float16 else rows)
-        if not self.task.recipe.options.allow_nan and (moments.n < len(rows)).any():
-            n_nan, n_inf = int(np.isnan(rows).sum()), int(np.isinf(rows).sum())
-            if n_nan:
-                what = f"has {n_nan} NaN in its valid samples (--allow-nan lets them in)"
-                self.problems.append(Problem("nan-in-valid", where, what))
-            if n_inf:
-                what = f"has {n_inf} values that are infinite as {rows.dtype} (--allow-nan lets them in)"
-                self.problems.append(Problem("infinite", where, what))
+        if (moments.n < len(rows)).any():
+            allow_nan = self.task.recipe.options.allow_nan
+            self.problems += unfit(source, rows, where, allow_nan=allow_nan)
+            self.n_not_finite += int((~np.isfinite(rows)).sum())
         if piece.train:
             self.moments = moments if self.moments is None else self.moments.merge(moments)

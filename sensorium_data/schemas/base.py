@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 from pydantic_core import PydanticKnownError
 
-__all__ = ["Digest", "Document", "Integer", "Name", "NonNegative", "Positive", "Text", "RowOrMissing", "Timestamp"]
+__all__ = ["Digest", "Document", "Integer", "Name", "NonNegative", "Positive", "RowOrMissing", "Text", "Timestamp"]
 
 # RFC 3339 with a capital T and at most microseconds, which is what datetime holds. [0-9], for \d is any script's digit.
 _LOCAL = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sensorium_data.schemas.base import Digest, Document, Name, NonNegative, Timestamp, Text
+from sensorium_data.schemas.base import Digest, Document, Name, NonNegative, Text, Timestamp
 from sensorium_data.schemas.neuron import NeuronTable
 from sensorium_data.schemas.signal import Signal
 from sensorium_data.schemas.statistics import Statistic

@@ -71,6 +71,11 @@ class RawStatistic:
     dims: tuple[str, ...]
     member: str
 
+    @property
+    def framed(self) -> bool:
+        """True when there is a value for each frame; published with time last."""
+        return bool(self.dims) and self.dims[0].startswith("frame")
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:

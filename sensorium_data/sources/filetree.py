@@ -6,6 +6,7 @@ A `Tree` reads them through `Members` and collects every problem it meets, so th
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +25,16 @@ if TYPE_CHECKING:
     from sensorium_data.sources.members import Members
     from sensorium_data.sources.npy import Header
 
-__all__ = ["Tree"]
+__all__ = ["Tree", "decoded"]
 
 COORDINATES = "cell_motor_coordinates"
-KNOWN_COLUMNS = {"unit_ids": "unit_id", "layer": "layer", "area": "area", "depth": "depth"}
+# Published name: name and kinds of numpy dtype of the column that the schema knows.
+KNOWN_COLUMNS = {
+    "unit_ids": ("unit_id", "iu"),
+    "layer": ("layer", "U"),
+    "area": ("area", "U"),
+    "depth": ("depth", "fiu"),
+}
 
 
 class Tree:
@@ -54,11 +61,12 @@ class Tree:
             return None
         try:
             loaded = load(self.members, name)
+            array = decoded(loaded.array)
         except MemberError as error:
             self.problems.append(error.problem(name))
             return None
         self.digests[name] = loaded.sha256
-        return loaded.array
+        return array
 
     def stream(self, stream: str) -> dict[int, str]:
         """Return the members of a stream by file number."""
@@ -87,11 +95,12 @@ class Tree:
         """
         where = "meta/trials/tiers.npy"
         tiers = self.table(where)
-        if tiers is not None and tiers.dtype.kind == "S":
-            tiers = np.char.decode(tiers, "utf-8", "replace")
         if tiers is None or not self._tiers_sound(tiers, where):
             return ()
         present = set().union(*files.values())
+        if not present:
+            self.fault("empty-session", "data/", "holds no trial")
+            return ()
         trials, before = [], -1
         for number in sorted(present | set(range(len(tiers)))):
             tier = str(tiers[number]) if number < len(tiers) else ""
@@ -101,8 +110,6 @@ class Tree:
             missing = number not in present
             trials.append(RawTrial(number, tier, missing, contiguous=before == number - 1 and not appended))
             before = before if missing else number
-        if not present:
-            self.fault("empty-session", "data/", "holds no trial")
         return tuple(trials)
 
     def _tiers_sound(self, tiers: NDArray[Any], where: str) -> bool:
@@ -148,11 +155,15 @@ class Tree:
     def _neuron_columns(self, stem: str, values: NDArray[Any], where: str) -> dict[str, RawColumn]:
         if stem == "unit_ids":
             self._unique(values, where)
-        if stem == COORDINATES and values.shape[1:] == (3,):
+        if stem == COORDINATES and values.shape[1:] == (3,) and values.dtype.kind in "fiu":
             text = "motor coordinate of the microscope, not an atlas"
             return {axis: RawColumn(values[:, i], ("neuron",), where, "um", text) for i, axis in enumerate("xyz")}
         dims = ("neuron", *(f"{stem}_{axis}" for axis in range(1, values.ndim)))
-        return {KNOWN_COLUMNS.get(stem, stem): RawColumn(values, dims, where)}
+        known = KNOWN_COLUMNS.get(stem)
+        if known is None or values.dtype.kind not in known[1] or values.ndim > 1:
+            # Depths printed as text, layers as numbers: kept as they are, under a name that promises nothing.
+            return {stem if known is None else f"published_{stem}": RawColumn(values, dims, where)}
+        return {known[0]: RawColumn(values, dims, where)}
 
     def _unique(self, values: NDArray[Any], where: str) -> None:
         if values.ndim != 1 or values.dtype.kind not in "iu":
@@ -170,14 +181,25 @@ class Tree:
             stem = name.removeprefix("meta/trials/").removesuffix(".npy").replace("/", "_")
             if stem == "tiers" or (values := self.table(name)) is None:
                 continue
-            n_rows = int(numbers.max(initial=-1)) + 1
-            if values.ndim == 0 or len(values) < n_rows:
-                what = f"has shape {values.shape}, expected a row for each of the {n_rows} file numbers"
-                self.fault("length-mismatch", name, what)
-                continue
-            dims = ("trial", *(f"{stem}_{axis}" for axis in range(1, values.ndim)))
-            columns[stem] = RawColumn(values[numbers], dims, name, description="as published")
+            column = self._variable(name, stem, values, numbers, sum(not trial.missing for trial in trials))
+            columns |= {} if column is None else {stem: column}
         return columns
+
+    def _variable(
+        self, name: str, stem: str, values: NDArray[Any], numbers: NDArray[np.int64], n_files: int
+    ) -> RawColumn | None:
+        n_rows = int(numbers.max(initial=-1)) + 1
+        dims = tuple(f"{stem}_{axis}" for axis in range(values.ndim))
+        if values.ndim and len(values) >= n_rows:
+            return RawColumn(values[numbers], ("trial", *dims[1:]), name, description="as published")
+        if values.ndim and len(values) != n_files:
+            what = f"has shape {values.shape}, expected a row for each of the {n_rows} file numbers"
+            self.fault("length-mismatch", name, what)
+            return None
+        # One value for all, or a row a file where numbers have holes: which row is whose nobody says.
+        text = f"{name} has shape {values.shape}, no row for each of the {n_rows} file numbers; it is kept as it is"
+        self.note("trial-variable-shape", text)
+        return RawColumn(values, dims, name, description="as published")
 
     def statistics(self, dims_of: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]) -> tuple[RawStatistic, ...]:
         """Return the shipped statistics.
@@ -195,21 +217,61 @@ class Tree:
             except MemberError as error:
                 self.problems.append(error.problem(name))
                 continue
-            dims = _statistic_dims(header.shape, *dims_of.get(parts[0], ((), ())))
-            if dims is None:
-                what = f"has shape {header.shape}, expected that of a trial of `{parts[0]}` or one value a channel"
-                self.fault("npy-shape", name, what)
-                continue
-            found.append(RawStatistic("/".join(parts), parts[0], parts[-1], dims, name))
-        return tuple(found)
+            dims = self._statistic_dims(name, parts, header.shape, dims_of)
+            if dims is not None:
+                found.append((RawStatistic("/".join(parts), parts[0], parts[-1], dims, name), header.shape))
+        return _one_length(found)
+
+    def _statistic_dims(
+        self,
+        name: str,
+        parts: list[str],
+        shape: tuple[int, ...],
+        dims_of: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]],
+    ) -> tuple[str, ...] | None:
+        own = tuple(f"{parts[-1]}_{axis}" for axis in range(len(shape)))
+        if not shape or set(shape) == {1} or parts[0] not in dims_of:
+            return own
+        if (dims := _fitting(shape, *dims_of[parts[0]])) is not None:
+            return dims
+        if _fitting(tuple(n for n in shape if n != 1), *dims_of[parts[0]]) is None:
+            what = f"has shape {shape}, expected that of a trial of `{parts[0]}` or one value a channel"
+            self.fault("npy-shape", name, what)
+            return None
+        self.note("statistic-shape", f"{name} has shape {shape}, with axes of one; it is kept as it is")
+        return own
 
 
-def _statistic_dims(shape: tuple[int, ...], dims: tuple[str, ...], expected: tuple[int, ...]) -> tuple[str, ...] | None:
-    """Return dims with time first, for a full-shape, per-channel or scalar array; None for any other shape."""
-    if not shape or set(shape) == {1}:
-        return tuple(f"one_{axis}" for axis in range(len(shape)))
-    if not dims:
-        return tuple(f"dim_{axis}" for axis in range(len(shape)))
+def decoded(values: NDArray[Any]) -> NDArray[Any]:
+    """Return bytes as text, and anything else as it is.
+
+    Raises
+    ------
+    MemberError
+        They are no UTF-8.
+    """
+    if values.dtype.kind != "S":
+        return values
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise MemberError("npy-text", f"holds bytes that are no UTF-8 ({error.reason})") from None
+
+
+def _one_length(found: Sequence[tuple[RawStatistic, tuple[int, ...]]]) -> tuple[RawStatistic, ...]:
+    """Give arrays of another number of frames than their folder's first a dim of their own; one dim has one length."""
+    lengths: dict[str, int] = {}
+    statistics = []
+    for statistic, shape in found:
+        folder = statistic.path.rpartition("/")[0]
+        if statistic.framed and lengths.setdefault(folder, shape[-1]) != shape[-1]:
+            statistic = replace(statistic, dims=(f"frame_{statistic.measure}", *statistic.dims[1:]))
+        statistics.append(statistic)
+    return tuple(statistics)
+
+
+def _fitting(shape: tuple[int, ...], dims: tuple[str, ...], expected: tuple[int, ...]) -> tuple[str, ...] | None:
+    """Return dims with time first, for a full-shape or per-channel array; None for any other shape."""
     fits = all(want in (0, have) for have, want in zip(shape, expected, strict=False))
     if not fits or len(shape) not in (len(dims), len(dims) - 1):
         return None

@@ -21,6 +21,7 @@ class ValidFilm:
 
     frames: NDArray[Any]
     integral: bool
+    notes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -95,4 +96,11 @@ def valid_film(film: NDArray[Any], where: str, *, allow_nan: bool, length_from: 
         problems.append(Problem("nan-in-valid", where, what))
     if not allow_nan and frames.dtype.kind == "f" and np.isinf(valid).any():
         problems.append(Problem("infinite", where, "holds infinite pixels (--allow-nan lets them in)"))
-    return ValidFilm(frames, whole is not None, tuple(problems))
+    return ValidFilm(frames, whole is not None, () if whole is not None else _why_not(frames), tuple(problems))
+
+
+def _why_not(frames: NDArray[Any]) -> tuple[str, ...]:
+    """Return why the frames are no integers: because some pixels are no numbers, or because some are fractional."""
+    finite = np.isfinite(frames)
+    gappy = () if finite.all() else ("film-not-finite",)
+    return gappy + (("film-not-integral",) if as_integral(frames[finite]) is None else ())

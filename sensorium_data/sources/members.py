@@ -17,9 +17,19 @@ from sensorium_data.errors import NotFound, Problem, SourceInvalid, near_miss
 from sensorium_data.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["Content", "FolderMembers", "MemberError", "Members", "Memory", "digest_of", "is_litter", "open_members"]
+__all__ = [
+    "Content",
+    "FolderMembers",
+    "MemberError",
+    "Members",
+    "Memory",
+    "digest_of",
+    "is_litter",
+    "named",
+    "open_members",
+]
 
 
 ANCHORS = ("data", "meta")  # the two folders every published session has
@@ -81,6 +91,12 @@ class Members(Protocol):
         """Return a cheap identity of the whole source: names, sizes and times or checksums, no contents."""
 
 
+def named(path: str | Path) -> Path:
+    """Return a path that ends in a name: `.` and `..` do not, and recordings and stores are told apart by theirs."""
+    path = Path(path)
+    return path if path.name not in ("", "..") else path.resolve()
+
+
 def is_litter(name: str) -> bool:
     """True for files that come from operating systems and loaders, not from the publisher."""
     parts = name.split("/")
@@ -129,7 +145,7 @@ class FolderMembers:
         self.path = path
         self.root = path.name
         found: dict[str, tuple[int, int]] = {}
-        for folder, _, files in os.walk(path):
+        for folder, files in _walk(path):
             for file in files:
                 whole = Path(folder, file)
                 name = whole.relative_to(path).as_posix()
@@ -170,6 +186,29 @@ class FolderMembers:
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield folders and their files, links to folders followed, each folder once.
+
+    Raises
+    ------
+    SourceInvalid
+        A folder cannot be read.
+    """
+    problems: list[Problem] = []
+
+    def unreadable(error: OSError) -> None:
+        problems.append(Problem("unreadable", str(error.filename), f"cannot be read: {error.strerror}"))
+
+    seen = {os.path.realpath(root)}
+    for folder, inside, files in os.walk(root, followlinks=True, onerror=unreadable):
+        new = {name: os.path.realpath(Path(folder, name)) for name in inside}
+        inside[:] = [name for name, real in new.items() if real not in seen]
+        seen |= set(new.values())
+        yield folder, files
+    if problems:
+        raise SourceInvalid(f"{root}: {len(problems)} folders cannot be read", problems=problems, code="unreadable")
+
+
 def _is_session(path: Path) -> bool:
     return any((path / anchor).is_dir() for anchor in ANCHORS)
 
@@ -206,6 +245,7 @@ def open_members(path: Path) -> Members:
     """
     from sensorium_data.sources.zips import ZipMembers
 
+    path = named(path)
     if path.is_dir():
         return FolderMembers(_one_session(path))
     if path.exists():

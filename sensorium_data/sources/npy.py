@@ -81,7 +81,8 @@ def header_of(members: Members, name: str) -> Header:
         raise MemberError(
             "npy-object", "holds Python objects (a pickle), which are never loaded; expected plain numbers"
         )
-    if header.dtype.kind not in ALLOWED or header.dtype.names is not None or header.dtype.itemsize == 0:
+    wide = header.dtype.kind == "f" and header.dtype.itemsize > 8  # long double: what it holds depends on the machine
+    if wide or header.dtype.kind not in ALLOWED or header.dtype.names is not None or header.dtype.itemsize == 0:
         raise MemberError("npy-dtype", f"holds {header.dtype}, expected plain numbers or strings")
     expected, seen = header.offset + header.nbytes, members.sizes[name]
     if any(not 0 <= n < 1 << 63 for n in header.shape) or expected != seen:

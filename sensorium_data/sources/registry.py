@@ -48,9 +48,10 @@ def source_for(members: Members, reader: str | None) -> Source:
         )
     looked = "; ".join(f"{source.name} looks for {source.looks_for}" for source in known.values())
     seen = ", ".join(sorted({name.split("/")[0] for name in members.sizes})[:8]) or "no files"
+    store = "zarr.json" in members.sizes
     raise SourceInvalid(
-        f"{members.path} is not a session: {looked}; found {seen}",
-        hint="give the folder or zip that holds `data/` and `meta/`",
+        f"{members.path} is {'a Zarr store and no published' if store else 'not a'} session: {looked}; found {seen}",
+        hint="give the folder or zip that holds `data/` and `meta/`" + (", as it was published" if store else ""),
         code="not-a-session",
     )
 

@@ -6,15 +6,13 @@ everywhere), never from the responses: withheld ones are zeros to the very end.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from sensorium_data.errors import SourceInvalid
-from sensorium_data.schemas import Channel, Identity
-from sensorium_data.sources.base import RawSession, RawSignal, RawStatistic, RawTrial, Scan
+from sensorium_data.sources.base import RawSession, RawStatistic, RawTrial, Scan
 from sensorium_data.sources.filetree import Tree
 from sensorium_data.sources.films import valid_film
 from sensorium_data.sources.members import MemberError
@@ -28,14 +26,14 @@ from sensorium_data.sources.sensorium2023_facts import (
     ORDER_BASIS,
     SHORTEST_IMAGES,
 )
+from sensorium_data.sources.sensorium2023_headers import dtype_of, identity_of, shapes_of, signals_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sensorium_data.errors import Problem
+    from sensorium_data.schemas import Identity
     from sensorium_data.schemas.stimulus import LabelSource
     from sensorium_data.sources.members import Members, Memory
-    from sensorium_data.sources.npy import Header
+    from sensorium_data.sources.sensorium2023_facts import Mouse
 
 __all__ = ["Sensorium2023"]
 
@@ -45,74 +43,11 @@ STILL = 0.5  # sequences of images stand still in 0.9 of their frames, moving no
 
 NOTES = {
     "film-not-integral": "holds fractional grey levels; every film of this session is kept in floating point",
+    "film-not-finite": "holds NaN or infinite pixels, let in as asked; every film of this session is kept in floating point",
     "behavior-tail": "behaviour goes on past the end of the film; only the film's valid samples are kept",
     "gaze-tail": "gaze goes on past the end of the film; only the film's valid samples are kept",
     "behavior-nan": "behaviour or pupil has NaN in its valid samples; they are kept to the bit",
 }
-
-
-def _identity(members: Members) -> Identity:
-    name = members.root
-    match = re.match(r"dynamic((\d+)-(\d+)-(\d+))(?:-|$)", name)
-    key, animal, session, scan = match.groups() if match else (name, None, None, None)
-    mouse = MICE[key].letter if key in MICE else None
-    species = "mouse" if match else None
-    return Identity(
-        key=key,
-        name=name,
-        modality="dynamic",
-        animal_id=animal,
-        session=session,
-        scan=scan,
-        mouse=mouse,
-        species=species,
-    )
-
-
-def _shapes(tree: Tree, headers: Mapping[str, Mapping[int, Header]]) -> tuple[int, tuple[int, int], int]:
-    """Return neurons, frame size and behaviour channels; every file that disagrees becomes a problem."""
-    ranks = {"videos": 3, "responses": 2, "behavior": 2, "pupil_center": 2}
-    leading: dict[str, tuple[int, ...]] = {}
-    for stream, rank in ranks.items():
-        for number, header in headers[stream].items():
-            where, shape = f"data/{stream}/{number}.npy", header.shape
-            if len(shape) != rank or 0 in shape:
-                tree.fault("npy-shape", where, f"has shape {shape}, expected {rank} axes, time last, none empty")
-                continue
-            if header.dtype.kind not in "fiu":
-                tree.fault("npy-dtype", where, f"holds {header.dtype}, expected numbers")
-            expected = leading.setdefault(stream, shape[:-1])
-            if shape[:-1] != expected:
-                tree.fault("npy-shape", where, f"has shape {shape}, expected {(*expected, shape[-1])} as its siblings")
-            film = headers["videos"].get(number)
-            if film is not None and len(film.shape) == 3 and shape[-1] != film.shape[-1]:
-                tree.fault("length-mismatch", where, f"has {shape[-1]} samples, but the film has {film.shape[-1]}")
-    _check_channels(tree, leading)
-    y, x = (*leading.get("videos", (1, 1)), 1)[:2]
-    return leading.get("responses", (0,))[0], (y, x), leading.get("behavior", (2,))[0]
-
-
-def _check_channels(tree: Tree, leading: Mapping[str, tuple[int, ...]]) -> None:
-    for stream, allowed in (("behavior", (2, 3)), ("pupil_center", (2,))):
-        n_channels = leading.get(stream, (2,))[0]
-        if n_channels not in allowed:
-            expected_text = " or ".join(map(str, allowed))
-            tree.fault("npy-shape", f"data/{stream}", f"has {n_channels} channels, expected {expected_text}")
-
-
-def _dtype(headers: Mapping[int, Header]) -> np.dtype[Any]:
-    return np.result_type(*{header.dtype for header in headers.values()}, np.float16)
-
-
-def _signals(n_behavior: int, headers: Mapping[str, Mapping[int, Header]]) -> tuple[RawSignal, ...]:
-    behavior, centre = _dtype(headers["behavior"]), _dtype(headers["pupil_center"])
-    axes = (Channel(name="x", unit="px"), Channel(name="y", unit="px"))
-    pupil = RawSignal("pupil", (), behavior, "px", (Channel(name="dilation", unit="px"),), "pupil dilation")
-    if n_behavior == 3:
-        channels = (*pupil.channels, Channel(name="dilation_change", unit="px/s"))
-        pupil = RawSignal("pupil", ("channel",), behavior, None, channels, "pupil dilation and its change")
-    running = RawSignal("running", (), behavior, "cm/s", (Channel(name="speed", unit="cm/s"),), "treadmill speed")
-    return pupil, running, RawSignal("gaze", ("axis",), centre, "px", axes, "centre of the pupil in the eye camera")
 
 
 @dataclass(frozen=True)
@@ -134,35 +69,44 @@ class Recording(RawSession):
                 arrays[stream], digests[name] = loaded.array, loaded.sha256
             except MemberError as error:
                 problems.append(error.problem(name))
+        withheld = False
+        n_valid, film = 0, None
+        if not problems:
+            name = self._name("videos", trial)
+            film = valid_film(arrays["videos"], name, allow_nan=allow_nan, length_from=arrays["pupil_center"])
+            problems += film.problems
+            n_valid = len(film.frames)
         name = self._name("responses", trial)
         try:
-            withheld = self._withheld(name, digests)
+            withheld = self._withheld(name, n_valid, digests, allow_nan=allow_nan)
         except MemberError as error:
-            withheld = False
             problems.append(error.problem(name))
-        if problems:
+        if film is None:
             return Scan(np.zeros((0, *self.frame_shape), np.uint8), {}, withheld, digests, (), tuple(problems))
-        name = self._name("videos", trial)
-        film = valid_film(arrays["videos"], name, allow_nan=allow_nan, length_from=arrays["pupil_center"])
-        problems += film.problems
-        signals, notes = self._behaviour(arrays["behavior"], arrays["pupil_center"], len(film.frames))
+        signals, notes = self._behaviour(arrays["behavior"], arrays["pupil_center"], n_valid)
         if not allow_nan:
             problems += [_infinite(self._name(s, trial)) for s in arrays if s != "videos" and np.isinf(arrays[s]).any()]
-        notes += () if film.integral else ("film-not-integral",)
-        return Scan(film.frames, signals, withheld, digests, notes, tuple(problems))
+        return Scan(film.frames, signals, withheld, digests, (*notes, *film.notes), tuple(problems))
 
-    def _withheld(self, name: str, digests: dict[str, str]) -> bool:
+    def _withheld(self, name: str, n_valid: int, digests: dict[str, str], *, allow_nan: bool) -> bool:
+        """True when the valid responses are zeros, every one; a file of other values is not read to its end."""
         header = header_of(self.members, name)
         size = header.dtype.itemsize
         probe = self.members.head(name, header.offset + PROBE)[header.offset :]
-        if np.frombuffer(probe[: len(probe) // size * size], header.dtype).any():
+        if _nonzero(np.frombuffer(probe[: len(probe) // size * size], header.dtype)):
             return False
         loaded = load(self.members, name)
-        # Zeros to the end is how responses are withheld; a NaN tail behind zeros would be zeros just the same.
-        withheld = not np.nan_to_num(loaded.array).any() and not np.isnan(loaded.array).all()
-        if withheld:
+        valid = loaded.array[:, :n_valid]
+        if _nonzero(loaded.array):
+            return False
+        if not valid.any():
             digests[name] = loaded.sha256
-        return withheld
+            return True
+        if not allow_nan:
+            n_nan, n_inf = int(np.isnan(valid).sum()), int(np.isinf(valid).sum())
+            what = f"holds zeros, as withheld responses do, but also {n_nan} NaN and {n_inf} infinite values"
+            raise MemberError("nan-in-valid" if n_nan else "infinite", what)
+        return False
 
     def _behaviour(
         self, behavior: np.ndarray[Any, Any], centre: np.ndarray[Any, Any], n_valid: int
@@ -195,7 +139,7 @@ class Recording(RawSession):
     def statistic(self, statistic: RawStatistic) -> Loaded:
         """Return one array of the shipped statistics, time first."""
         loaded = load(self.members, statistic.member)
-        if statistic.dims[:1] == ("frame",):
+        if statistic.framed:
             return Loaded(np.moveaxis(loaded.array, -1, 0), loaded.sha256)
         return loaded
 
@@ -216,6 +160,11 @@ class Recording(RawSession):
         return (fitting[0], "facts+length") if len(fitting) == 1 else ("", "")
 
 
+def _nonzero(values: np.ndarray[Any, Any]) -> bool:
+    """True when some value is neither zero nor NaN nor infinite."""
+    return bool(np.nan_to_num(values, posinf=0, neginf=0).any())
+
+
 def _fits(kind: str, n_valid: int) -> bool:
     return n_valid == KIND_LENGTHS[kind] if kind in KIND_LENGTHS else n_valid >= SHORTEST_IMAGES
 
@@ -233,9 +182,10 @@ class Sensorium2023:
     looks_for: ClassVar[str] = "data/videos/N.npy, data/responses/N.npy and meta/trials/tiers.npy"
 
     def recognises(self, members: Members) -> bool:
-        """True when there are films and responses, one file a trial."""
+        """True when there are films and responses, one file a trial, or a table of trials and no data at all."""
         folders = {tuple(name.split("/")[:2]) for name in members.sizes}
-        return ("data", "videos") in folders and ("data", "responses") in folders
+        hollow = "meta/trials/tiers.npy" in members.sizes and not any(folder[0] == "data" for folder in folders)
+        return hollow or (("data", "videos") in folders and ("data", "responses") in folders)
 
     def open(self, members: Members) -> RawSession:
         """Return the recording; names, headers and tables are read, and nothing else.
@@ -246,12 +196,12 @@ class Sensorium2023:
             With every problem found.
         """
         tree = Tree(members)
-        identity = _identity(members)
+        identity = identity_of(members)
         files = {stream: tree.stream(stream) for stream in STREAMS}
-        mouse = MICE.get(identity.key)
+        mouse = _mouse(tree, identity)
         trials = tree.trials(files, mouse.appended_from if mouse else None)
         headers = {stream: tree.headers(found) for stream, found in files.items()}
-        n_neurons, frame_shape, n_behavior = _shapes(tree, headers)
+        n_neurons, frame_shape, n_behavior = shapes_of(tree, headers)
         dims = {
             "videos": (("y", "x", "time"), (*frame_shape, 0)),
             "responses": (("neuron", "time"), (n_neurons, 0)),
@@ -261,19 +211,19 @@ class Sensorium2023:
         neurons, statistics = tree.neurons(n_neurons), tree.statistics(dims)
         variables = tree.trial_variables(trials)
         if tree.problems:
-            hint = "the files are as published? download them again; nothing was written"
+            hint = "are the files as published? download them again"
             raise SourceInvalid(f"{members.path}: {_count(tree)}", hint=hint, problems=tree.problems)
         return Recording(
             identity=identity,
             licence=LICENCE if mouse else None,
             citations=CITATIONS if mouse else (),
             trials=trials,
-            signals=_signals(n_behavior, headers),
+            signals=signals_of(n_behavior, headers),
             neurons=neurons,
             trial_variables=variables,
             statistics=statistics,
             n_neurons=n_neurons,
-            response_dtype=_dtype(headers["responses"]),
+            response_dtype=dtype_of(headers["responses"]),
             film_dtype=np.result_type(*{header.dtype for header in headers["videos"].values()}),
             frame_shape=frame_shape,
             members=members,
@@ -282,6 +232,14 @@ class Sensorium2023:
             order_basis=ORDER_BASIS,
             note_texts=NOTES,
         )
+
+
+def _mouse(tree: Tree, identity: Identity) -> Mouse | None:
+    mouse = MICE.get(identity.key)
+    if mouse is None:
+        text = f"`{identity.name}` names none of the ten published mice: kinds of stimuli and licence are not known"
+        tree.note("recording-unknown", text)
+    return mouse
 
 
 def _count(tree: Tree) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS", "Check", "Remark", "check_codes", "register", "run_checks"]
 
 SHOWN = 20  # findings kept of one check: a flipped disk can have one for each of ten thousand chunks
+# What arithmetic and indexing raise on values that are not what a store holds.
+UNFIT = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, TypeError, ValueError)
 
 Remark: TypeAlias = tuple[str, str]  # where, what
 
@@ -103,12 +105,23 @@ def run_checks(store: OpenStore, codes: list[str] | None = None, report: Report 
 
 def _findings(check: Check, store: OpenStore) -> list[Finding]:
     found: list[Finding] = []
+    n = 0
     try:
-        for n, (where, what) in enumerate(check.function(store)):
-            if n < SHOWN:
-                found.append(Finding(code=check.code, severity=check.severity, where=where, what=what))
-        if (more := n + 1 - SHOWN if found else 0) > 0:
-            found.append(Finding(code=check.code, severity=check.severity, where="…", what=f"and {more} more"))
+        for n, (where, what) in enumerate(check.function(store), start=1):
+            if n <= SHOWN:
+                found.append(_finding(check, check.severity, where, what))
     except SensoriumError as error:
-        found.append(Finding(code=check.code, severity="error", where=str(store.path), what=error.message))
+        found.append(_finding(check, "error", str(store.path), error.message))
+    except UNFIT as error:
+        # A check meets values that nobody thought of: that is damage to name, and the other checks still run.
+        what = f"is such that the check cannot be made ({type(error).__name__}: {error})"
+        found.append(_finding(check, "error", str(store.path), what))
+    if n > SHOWN:
+        found.append(_finding(check, check.severity, "…", f"and {n - SHOWN} more"))
     return found
+
+
+def _finding(check: Check, severity: Severity, where: str, what: str) -> Finding:
+    # What is damaged can hold characters that no document may: halves of surrogate pairs.
+    where, what = (text.encode("utf-8", "backslashreplace").decode() for text in (where, what))
+    return Finding(code=check.code, severity=severity, where=where or "?", what=what or "?")

@@ -17,7 +17,7 @@ from sensorium_data.store.check import Remark, register
 from sensorium_data.store.layout import ATTRIBUTE, CHUNK, LAYOUT, SHARD, Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -97,9 +97,9 @@ def clocks(store: OpenStore) -> Iterator[Remark]:
                 yield Paths.times(signal.name), "does not increase"
 
 
-def _documents(model: type[Document], table: Mapping[str, NDArray[Any]], where: str) -> Iterator[Remark]:
+def _documents(model: type[Document], table: Mapping[str, Sequence[Any]], where: str) -> Iterator[Remark]:
     """Validate every row of a table; columns that the model does not know are left out."""
-    columns = {name: table[name].tolist() for name in model.model_fields if name in table}
+    columns = {name: table[name] for name in model.model_fields if name in table}
     for row in range(len(next(iter(columns.values()), []))):
         try:
             model.model_validate({name: values[row] for name, values in columns.items()})
@@ -118,15 +118,26 @@ def neurons(store: OpenStore) -> Iterator[Remark]:
     ids, counts = np.unique(table["unit_id"], return_counts=True)
     if (counts > 1).any():
         yield f"{Paths.neurons}/unit_id", f"names {ids[counts > 1][:5].tolist()} more than once"
-    flat = {name: values for name, values in table.items() if values.ndim == 1}
+    infinite = store.session.provenance.options.allow_nan
+    # `extra` is the schema's own word for what it does not know; a published column may be called so too.
+    flat = {n: _known(v, infinite=infinite) for n, v in table.items() if v.ndim == 1 and n != "extra"}
     yield from _documents(Neuron, flat, Paths.neurons)
+
+
+def _known(values: NDArray[Any], *, infinite: bool) -> list[Any]:
+    """Return a column with None where nothing is known: NaN, and infinity where it was let through."""
+    column: list[Any] = values.tolist()
+    if values.dtype.kind != "f":
+        return column
+    absent = ~np.isfinite(values) if infinite else np.isnan(values)
+    return [None if nothing else value for value, nothing in zip(column, absent.tolist(), strict=True)]
 
 
 @register("trials")
 def trials(store: OpenStore) -> Iterator[Remark]:
     """Every row is a trial, in order, on the clock of its signals, and shows a film that is there."""
     table = store.table(Paths.trials, Trial.model_fields)
-    yield from _documents(Trial, table, Paths.trials)
+    yield from _documents(Trial, {name: values.tolist() for name, values in table.items()}, Paths.trials)
     if len(np.unique(table["trial_id"])) < len(table["trial_id"]):
         yield f"{Paths.trials}/trial_id", "names a trial more than once"
     if (table["start"][1:] < table["stop"][:-1]).any():
@@ -171,7 +182,7 @@ def _on_clock(name: str, clock: TickClock, table: Mapping[str, NDArray[Any]]) ->
 def stimuli(store: OpenStore) -> Iterator[Remark]:
     """Every row is a variant whose frames are there."""
     table = store.table(Paths.stimuli, Stimulus.model_fields)
-    yield from _documents(Stimulus, table, Paths.stimuli)
+    yield from _documents(Stimulus, {name: values.tolist() for name, values in table.items()}, Paths.stimuli)
     beyond = table["first_frame"] + table["n_frames"] > store.session.stimuli.n_frames
     for row in np.flatnonzero(beyond):
         yield f"{Paths.stimuli}[{row}]", f"ends beyond the {store.session.stimuli.n_frames} stored frames"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,12 +56,19 @@ def _differs(store: OpenStore, name: str, moments: Moments) -> Iterator[Remark]:
     for measure, values in moments.measures().items():
         path = f"{Paths.train_statistics}/{name}/{measure}"
         kept = store.values(path).reshape(-1)
+        if len(kept) != len(values):
+            yield path, f"has {len(kept)} values, the stored samples have {len(values)} channels"
+            continue
         scale = np.maximum(np.abs(kept), np.abs(values).max(initial=0.0) * 1e-3) + 1e-300
         off = np.abs(kept - values) / scale > TOLERANCE
         off |= np.isnan(kept) != np.isnan(values)
         if off.any():
             worst = int(np.flatnonzero(off)[0])
-            yield path, f"is {kept[worst]!r} for channel {worst}, recomputed {values[worst]!r}; {int(off.sum())} differ"
+            seen, again = (f"{array[worst].item():.6g}" for array in (kept, values))
+            # Six digits can be the same of both, so the difference is said as well.
+            apart = f"{abs(kept[worst].item() - values[worst].item()):.2g}"
+            what = f"is {seen} for channel {worst}, recomputed {again}, {apart} apart; {int(off.sum())} differ"
+            yield path, what
 
 
 def _signal(store: OpenStore, signal: Signal) -> Iterator[Remark]:
@@ -70,6 +78,10 @@ def _signal(store: OpenStore, signal: Signal) -> Iterator[Remark]:
     clock = clock_of(signal.clock)
     if not isinstance(clock, TickClock):
         return
+    array = store.array(path)
+    if not array.ndim or array.shape[0] != clock.n_samples:
+        yield path, f"has shape {array.shape}, its clock has {clock.n_samples:,} samples"
+        return
     train = _train_rows(store, clock, withheld=signal.name == "responses")
     moments: Moments | None = None
     for start, values in _blocks(store, path):
@@ -78,7 +90,7 @@ def _signal(store: OpenStore, signal: Signal) -> Iterator[Remark]:
             yield path, f"has NaN or infinity in rows {start} to {start + len(values)}"
         part = Moments.of(columns[train[start : start + len(values)]])
         moments = part if moments is None else moments.merge(part)
-    yield from _differs(store, signal.name, moments or Moments.empty(store.session.neurons.n))
+    yield from _differs(store, signal.name, moments or Moments.empty(prod(array.shape[1:])))
 
 
 def _film_moments(store: OpenStore) -> Moments:

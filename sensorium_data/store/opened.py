@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os.path
 import re
+import shlex
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 from pydantic import ValidationError
@@ -13,6 +15,9 @@ from pydantic import ValidationError
 from sensorium_data.errors import NotFound, Problem, StoreInvalid, near_miss
 from sensorium_data.schemas import Session
 from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, Paths, quiet_zarr
+from sensorium_data.store.nodes import faults_of_nodes, largest_integer
+from sensorium_data.store.target import is_store
+from sensorium_data.store.touched import touched_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,18 +30,29 @@ if TYPE_CHECKING:
 
 __all__ = ["OpenStore"]
 
+# What zarr raises on metadata and chunks that are not what it trusts them to be.
+DAMAGE = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
+
+
+def _stores_beside(path: Path) -> list[str]:
+    try:
+        beside = sorted(child for child in path.parent.iterdir() if not child.name.startswith("."))
+    except OSError:
+        return []
+    return [child.name for child in beside if is_store(child)]
+
 
 def _read_root(path: Path) -> dict[str, Any]:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):  # a Path makes one slash of two
         hint = "copy the store to a disk of this machine"
         raise NotFound(f"{path}: this version opens local stores only", hint=hint, code="remote-store")
-    if not path.exists():
-        siblings = sorted(child.name for child in path.parent.iterdir()) if path.parent.is_dir() else []
-        hint = near_miss(path.name, siblings) if siblings else "`sensorium-data convert SOURCE TARGET` makes a store"
+    if not os.path.exists(path):  # noqa: PTH110  # Path.exists raises where a folder is closed or a name too long
+        stores = _stores_beside(path)
+        hint = near_miss(path.name, stores) if stores else "`sensorium-data convert SOURCE TARGET` makes a store"
         raise NotFound(f"{path}: no such store", hint=hint, code="no-such-store")
     try:
         root = json.loads((path / Paths.root).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         root = None
     if not isinstance(root, dict):
         hint = "`sensorium-data convert SOURCE TARGET` makes one from a published recording"
@@ -53,17 +69,23 @@ def _session(path: Path, root: dict[str, Any]) -> Session:
         what = f"{path} is a Zarr group but no session store: its attributes lack `{ATTRIBUTE}`"
         raise StoreInvalid(what, code="not-a-store")
     if attributes["layout"] != LAYOUT:
-        what = f"{path} has layout {attributes['layout']}, this version reads layout {LAYOUT}"
+        what = f"{path} has layout {attributes['layout']!r}, this version reads layout {LAYOUT}"
         raise StoreInvalid(what, hint="install a newer sensorium-data", code="layout-unknown")
     try:
-        return Session.model_validate_json(json.dumps(attributes.get("session")))
-    except ValidationError as error:
+        session = Session.model_validate_json(json.dumps(attributes.get("session")))
+    except (ValidationError, RecursionError) as error:
+        faults = error.errors() if isinstance(error, ValidationError) else []
+        problems = [Problem("session-invalid", ".".join(map(str, e["loc"])) or "session", e["msg"]) for e in faults]
+    else:
         problems = [
-            Problem("session-invalid", ".".join(map(str, e["loc"])) or "session", e["msg"]) for e in error.errors()
+            Problem("session-invalid", f"signals.{signal.name}.clock", "counts beyond 64 bits")
+            for signal in session.signals
+            if largest_integer(signal.clock.model_dump()) >= 2**63
         ]
-        raise StoreInvalid(
-            f"{path}: its session document is invalid", problems=problems, code="session-invalid"
-        ) from None
+        if not problems:
+            return session
+    what = f"{path}: its session document is invalid"
+    raise StoreInvalid(what, problems=problems, code="session-invalid")
 
 
 class OpenStore:
@@ -87,17 +109,49 @@ class OpenStore:
         self.root = _read_root(path)
         self.session = _session(path, self.root)
         self._tables: dict[str, dict[str, NDArray[Any]]] = {}
+        self._there: set[str] = set()  # files that were seen; asking again costs more than reading from memory
 
-    @property
+    @cached_property
     def metadata(self) -> dict[str, Any]:
-        """Return the consolidated metadata of every node, by path."""
+        """The consolidated metadata of every node, by path: arrays have a shape, and a name for each dim or none.
+
+        Raises
+        ------
+        StoreInvalid
+            They are not what Zarr says they are.
+        """
+        problems = [Problem("metadata-damaged", where, what) for where, what in faults_of_nodes(self.root)]
+        if problems:
+            first = problems[0]
+            what = f"{self.path / Paths.root}: the consolidated metadata are damaged: {first.where} {first.what}"
+            hint = "convert the recording again, or put back the zarr.json it was written with"
+            raise StoreInvalid(what, hint=hint, problems=problems[1:], code="metadata-damaged")
         nodes: dict[str, Any] = (self.root.get("consolidated_metadata") or {}).get("metadata", {})
         return nodes
+
+    @property
+    def _check_says_more(self) -> str:
+        return f"`sensorium-data check {shlex.quote(str(self.path))}` says more"
 
     def array_paths(self, below: str) -> list[str]:
         """Return the paths of the arrays in a group and below it."""
         prefix = below + "/"
         return sorted(p for p, n in self.metadata.items() if p.startswith(prefix) and n["node_type"] == "array")
+
+    def dims(self, path: str) -> tuple[str, ...]:
+        """Return the names of an array's dims.
+
+        Raises
+        ------
+        StoreInvalid
+            The store has no such array, or its dims have no names.
+        """
+        node = self.metadata.get(path, {"node_type": "group"})
+        names = tuple(node.get("dimension_names") or ())
+        if node["node_type"] != "array" or len(names) != len(node["shape"]):
+            what = f"{self.path}: no array `{path}` whose dims have names"
+            raise StoreInvalid(what, hint=self._check_says_more, code="array-missing")
+        return names
 
     def array(self, path: str) -> zarr.Array[Any]:
         """Return an array, lazy.
@@ -105,18 +159,21 @@ class OpenStore:
         Raises
         ------
         StoreInvalid
-            The store has no such array.
+            The store has no such array, or another one than its root says.
         """
         import zarr
 
         try:
             with quiet_zarr():
-                return zarr.open_array(self.path / path, mode="r", zarr_format=3)
-        except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:  # zarr trusts the metadata's shape
+                found = zarr.open_array(self.path, path=path, mode="r", zarr_format=3)
+        except DAMAGE as error:
             what = f"{self.path}: no readable array `{path}` ({type(error).__name__})"
-            raise StoreInvalid(
-                what, hint=f"`sensorium-data check {self.path}` says more", code="array-missing"
-            ) from None
+            raise StoreInvalid(what, hint=self._check_says_more, code="array-missing") from None
+        node = self.metadata.get(path)
+        if node is not None and node.get("shape") != list(found.shape):
+            what = f"{self.path}: `{path}` has shape {list(found.shape)}, its root says {node.get('shape')}"
+            raise StoreInvalid(what, hint=self._check_says_more, code="metadata-damaged")
+        return found
 
     def values(self, path: str) -> NDArray[Any]:
         """Return the values of a small array; strings come as numpy strings."""
@@ -129,15 +186,33 @@ class OpenStore:
         Raises
         ------
         StoreInvalid
-            A chunk is missing or damaged so that it does not decode.
+            A file with some of them is missing, or damaged so that it does not decode.
         """
         try:
+            if (lacking := self._first_missing(array, key)) is not None:
+                self._unreadable(f"`{array.path}` has lost its file {lacking}")
             with quiet_zarr():
                 return np.asarray(array.oindex[key] if isinstance(key, tuple) else array[key])
         except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
-            what = f"{self.path}: `{array.path or array.store_path}` does not decode ({type(error).__name__})"
-            hint = f"`sensorium-data check {self.path}` finds the chunk; convert the recording again"
-            raise StoreInvalid(what, hint=hint, code="array-unreadable") from None
+            if isinstance(error, StoreInvalid):
+                raise
+            self._unreadable(f"`{array.path}` does not decode ({type(error).__name__})")
+
+    def _unreadable(self, what: str) -> NoReturn:
+        check = f"`sensorium-data check {shlex.quote(str(self.path))}`"
+        hint = f"{check} finds the chunk; convert the recording again"
+        raise StoreInvalid(f"{self.path}: {what}", hint=hint, code="array-unreadable") from None
+
+    def _first_missing(self, array: zarr.Array[Any], key: Any) -> str | None:  # noqa: ANN401  # whatever indexes an array
+        # Zarr takes a file that is not there for fill values. Here every shard and chunk is written, so it was lost.
+        for cell in touched_cells(array.shape, array.shards or array.chunks, key):
+            file = f"{array.path}/{array.metadata.encode_chunk_key(cell)}"
+            if file in self._there:
+                continue
+            if not os.path.exists(f"{self.path}/{file}"):  # noqa: PTH110  # half the time of Path.exists
+                return file
+            self._there.add(file)
+        return None
 
     def table(self, group: str, needed: Iterable[str] = ()) -> dict[str, NDArray[Any]]:
         """Return the columns directly in a group, but not `frames`; read once, not to be changed.
@@ -153,7 +228,7 @@ class OpenStore:
             self._tables[group] = columns
         if lacking := sorted(set(needed) - columns.keys()):
             what = f"{self.path}: `{group}` lacks {', '.join(lacking)}"
-            raise StoreInvalid(what, hint=f"`sensorium-data check {self.path}` says more", code="array-missing")
+            raise StoreInvalid(what, hint=self._check_says_more, code="array-missing")
         return columns
 
     @cached_property
@@ -171,5 +246,6 @@ class OpenStore:
         try:
             data = path.read_bytes()
         except OSError:
-            raise StoreInvalid(f"{path}: the sidecar is missing", code="sidecar-damaged") from None
+            hint = "convert the recording again"
+            raise StoreInvalid(f"{path}: the sidecar is missing", hint=hint, code="sidecar-damaged") from None
         return read_sidecar(data, str(path))

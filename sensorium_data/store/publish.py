@@ -15,13 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from sensorium_data.errors import BadArgument, StorageFailed, TargetBusy, TargetExists
-from sensorium_data.store.layout import ATTRIBUTE, Paths
+from sensorium_data.errors import StorageFailed, TargetBusy
+from sensorium_data.store.target import is_store, root_attributes, settle_target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-    from sensorium_data.schemas import Existing
 
 __all__ = [
     "Scratch",
@@ -36,84 +34,64 @@ __all__ = [
 ]
 
 FLUSHERS = 4  # threads that wait for the disk
+LOCK = "lock"
+MAKINGS = 100  # times that another process may remove the folder between our making it and our lock
 STORAGE_ERRNOS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file system takes no file this large",
+    errno.EIO: "the device failed",
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "permission was denied",
     errno.EPERM: "permission was denied",
     errno.ENOTDIR: "a part of the path is a file",
     errno.ENAMETOOLONG: "the name is too long for the file system",
-    errno.EIO: "the device failed",
+    errno.ENOENT: "it is not there and cannot be made",
 }
+MAY_PASS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # the same target may do once there is room
 
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
     """Turn what the operating system says about storage into one readable error.
 
+    Parameters
+    ----------
+    path : Path
+        The target of the conversion.
+
     Raises
     ------
     StorageFailed
-        Full, read-only, forbidden or failing storage.
+        Full, read-only, forbidden or failing storage, or a place where no folder can be made.
     """
     try:
         yield
     except OSError as error:
-        if isinstance(error, StorageFailed) or error.errno not in STORAGE_ERRNOS:
+        if isinstance(error, StorageFailed) or not _of_storage(error, path):
             raise
-        hint = "make room or choose another target, then run the same command again: it goes on where it stopped"
+        again = "then run the same command again: it goes on where it stopped"
+        if error.errno in MAY_PASS:
+            hint = f"make room or choose another target, {again}"
+        else:
+            hint = f"choose another target, in a folder that you may write to; or give access to this one, {again}"
         where = error.filename or path
-        raise StorageFailed(f"{where}: {STORAGE_ERRNOS[error.errno]}", hint=hint) from None
+        raise StorageFailed(f"{where}: {STORAGE_ERRNOS[error.errno or 0]}", hint=hint) from None
 
 
-def root_attributes(path: Path) -> dict[str, Any] | None:
-    """Return what the root of a store says about its session, or None where there is no store."""
-    try:
-        root = json.loads((path / Paths.root).read_bytes())
-        attributes = root["attributes"][ATTRIBUTE]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return attributes if isinstance(attributes, dict) else None
-
-
-def is_store(path: Path) -> bool:
-    """True when a folder is a session store of any layout."""
-    return root_attributes(path) is not None
+def _of_storage(error: OSError, target: Path) -> bool:
+    if error.errno != errno.ENOENT:
+        return error.errno in STORAGE_ERRNOS
+    # Anything may be missing, and nearly all of it is for others to say: only the way to our own folder is ours.
+    if not isinstance(error.filename, str | os.PathLike):
+        return False
+    missing, ours = Path(error.filename).absolute(), scratch_path(target).absolute()
+    return missing == ours or missing in ours.parents or ours in missing.parents
 
 
 def scratch_path(target: Path) -> Path:
     """Return where a conversion to the target builds."""
     return target.with_name(f".{target.name}.partial")
-
-
-def settle_target(target: Path, source: Path, existing: Existing) -> bool:
-    """Decide what becomes of a target before anything is read; True when there is nothing to do.
-
-    Raises
-    ------
-    BadArgument
-        The target lies inside the source, or is the source.
-    TargetExists
-        Something is there that must not, or must not yet, be replaced.
-    """
-    here, there = target.resolve(), source.resolve()
-    if here == there or there in here.parents:
-        raise BadArgument(
-            f"{target} is inside the source {source}; sources are never written to",
-            hint="choose a target outside it",
-            code="target-inside-source",
-        )
-    if not os.path.lexists(target):
-        return False
-    if not is_store(target):
-        hint = "choose another target; --existing replace replaces session stores only"
-        raise TargetExists(f"{target} exists and is not a session store", hint=hint, code="not-a-store")
-    if existing == "error":
-        hint = "--existing skip, resume or replace says what to do with it"
-        raise TargetExists(f"{target} exists already", hint=hint)
-    return existing == "skip"
 
 
 class Scratch:
@@ -187,10 +165,25 @@ class Scratch:
     def discard(self) -> None:
         """Remove the folder and all it holds, the recipe first: a part of it must never be gone on with."""
         self.forget()
-        shutil.rmtree(self.root, ignore_errors=True)
+        # The lock is the last to go: as soon as it is gone, another process may lock the folder and build in it.
+        for child in self._children():
+            if child.is_dir() and not child.is_symlink():
+                shutil.rmtree(child, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    child.unlink()
+        with suppress(OSError):
+            (self.root / LOCK).unlink(missing_ok=True)
+            self.root.rmdir()  # it fails where another process has begun, whose folder it is now
         for folder in self._made:  # those made for the target, and empty again
             with suppress(OSError):
                 folder.rmdir()
+
+    def _children(self) -> list[Path]:
+        try:
+            return [child for child in self.root.iterdir() if child.name != LOCK]
+        except OSError:
+            return []
 
 
 def keep_only(root: Path, keys: set[str]) -> None:
@@ -230,17 +223,21 @@ def _flush_path(path: Path) -> None:
 def _locked(root: Path, target: Path) -> int:
     import fcntl
 
-    while True:
+    for _ in range(MAKINGS):
         root.mkdir(parents=True, exist_ok=True)
-        handle = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            handle = os.open(root / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            continue  # the other process removed the folder right after we had made it
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
-            hint = "wait until it is done; nothing was changed"
-            raise TargetBusy(f"another process is converting to {target}", hint=hint) from None
+            break
         # The other process may have published and removed the folder between our open and our lock.
         with suppress(OSError):
-            if os.fstat(handle).st_ino == (root / "lock").stat().st_ino:
+            if os.fstat(handle).st_ino == (root / LOCK).stat().st_ino:
                 return handle
         os.close(handle)
+    hint = "wait until it is done; nothing was changed"
+    raise TargetBusy(f"another process is converting to {target}", hint=hint)

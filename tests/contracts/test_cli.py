@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import re
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 from click.shell_completion import get_completion_class
+from click.testing import CliRunner
 
 from sensorium_data.cli.app import VERBS, cli
+from sensorium_data.cli.check import as_lines
+from sensorium_data.cli.options import PATH
+from sensorium_data.cli.output import progress_bars
+from sensorium_data.conversion.against import AGAINST_CODES
+from sensorium_data.progress import Progress
+from sensorium_data.schemas import CheckReport, Finding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +33,13 @@ PROGRAM = "sensorium-data"
 ENVIRONMENT = {"SENSORIUM_DATA_THREADS": "1", "PYTHONHASHSEED": "0", "COLUMNS": "100", "NO_COLOR": "1"}
 
 
+def _context(**more: Any) -> click.Context:
+    # With the names of the help option: a command keeps those of the first context that asks for them.
+    return click.Context(cli, info_name=PROGRAM, **{**cli.context_settings, **more})
+
+
 def _help(*words: str) -> str:
-    context = click.Context(cli, info_name=PROGRAM, max_content_width=100, terminal_width=100)
+    context = _context(terminal_width=100)
     if not words:
         return cli.get_help(context)
     command = cli.get_command(context, words[0])
@@ -65,7 +79,7 @@ def test_completion_knows_the_verbs() -> None:
 
 def test_manual_pages(rendered: Rendered) -> None:
     man = pytest.importorskip("click_man.core")
-    context = click.Context(cli, info_name=PROGRAM)
+    context = _context()
     pages = {f"{PROGRAM}.1": context}
     for verb in VERBS:
         command = cli.get_command(context, verb)
@@ -98,7 +112,7 @@ def _run(folder: Path, line: str) -> str:
 def _stable(text: str, folder: Path) -> str:
     """Blank what changes from day to day and from one release of a codec to the next; the rest must not change."""
     text = text.replace(str(folder.resolve()), "FOLDER").replace(str(folder), "FOLDER")
-    text = re.sub(r"\b\d[\d.,]* [kMG]?B (?=stored|\(pcodec\)|free)", "… ", text)
+    text = re.sub(r"\b\d[\d.,]* [kMG]?B (?=stored|\(pcodec\)|free|as a zip)", "… ", text)
     text = re.sub(r"\(\d+\.\d%\)", "(…%)", text)
     text = re.sub(r"(?<=\.zarr, )\d[\d.]* [kMG]?B", "…", text)
     text = re.sub(r"(compact +)\d[\d.]* [kMG]?B", r"\1…", text)
@@ -117,12 +131,15 @@ TRANSCRIPTS: dict[str, list[str]] = {
     ],
     "errors": [
         "sensorium-data conver mouse.zip mouse.zarr",
+        "sensorium-data convert mouse.zip mouse.zarr --exsting skip",
         "sensorium-data convert mous.zip mouse.zarr",
         "sensorium-data convert broken broken.zarr",
         "sensorium-data convert mouse.zip mouse.zarr",
         "sensorium-data check broken",
         "sensorium-data schema sesion",
+        "sensorium-data ls mouse.zip",
         "sensorium-data info mouse.zar",
+        "sensorium-data info mouse.zar --json",
     ],
 }
 
@@ -155,3 +172,49 @@ def test_transcripts(rendered: Rendered, recordings: Path, name: str) -> None:
     head = "Real runs, on a small mouse made by `sensorium_data.testing`; lines that begin with `!` are standard error.\n\n"
     body = _stable(text, recordings).rstrip()
     rendered(f"cli/transcripts/{name}.md", f"# {name}\n\n{head}```console\n{body}\n```\n")
+
+
+def test_the_library_answers_for_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = [command for verb in VERBS if (command := cli.get_command(_context(), verb)) is not None]
+    assert {p.type for c in commands for p in c.params if isinstance(p.type, click.Path)} == {PATH}
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    assert PATH.convert(str(tmp_path), None, None) == tmp_path
+
+
+def test_bars_know_their_total_from_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", drawn := Terminal())
+    with progress_bars(quiet=False) as report:
+        report(Progress("publish", 0, 1, "stores"))
+    assert "0/1" in drawn.getvalue()
+    assert "/100" not in drawn.getvalue()
+
+
+def test_check_lists_its_codes_without_a_store() -> None:
+    told, listed = (CliRunner().invoke(cli, ["check", "--list", *more]) for more in (["--json"], []))
+    assert told.exit_code == listed.exit_code == 0
+    codes = {row["code"] for row in json.loads(told.stdout)}
+    assert codes >= {"digests", *AGAINST_CODES}
+    assert {line.split()[0] for line in listed.stdout.splitlines()} == codes
+
+
+def test_check_shows_twenty_findings_of_a_code() -> None:
+    def finding(code: str, where: str) -> Finding:
+        return Finding(code=code, severity="error", where=where, what="differs")
+
+    many = [finding(code, f"trial {n}") for n in range(30) for code in ("against-values", "against-trials")]
+    capped = [*(finding("digests", f"chunk {n}") for n in range(20)), finding("digests", "…"), finding("films", "1")]
+    report = CheckReport(target="x", checks=("digests",), findings=(*many, *capped))
+    lines = as_lines(report)
+    assert [sum(code in line for line in lines[:-1]) for code in ("values", "trials", "digests", "films")] == [
+        21,
+        21,
+        21,
+        1,
+    ]
+    assert "… and 10 more [against-values]; --json lists all" in lines
+    assert lines[-1].endswith("wrong: 82 errors")

@@ -38,6 +38,14 @@ def test_public_names_are_the_reachable_names() -> None:
         assert getattr(sensorium_data, name) is not None
 
 
+@pytest.mark.parametrize("name", ["errors.NotFound", "testing.make_session"])
+def test_modules_are_reachable_from_the_front_door(name: str) -> None:
+    # In a process of its own: here other tests have imported them already.
+    code = f"import sensorium_data as sd; assert {name.split('.', maxsplit=1)[0]!r} in dir(sd); sd.{name}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'open_sesion'"):
         _ = getattr(sensorium_data, "open_sesion")  # noqa: B009  # a checker would refuse the plain spelling

@@ -45,6 +45,13 @@ def test_blocks_run_in_order(workplace: Path) -> None:
     assert ran == 3
 
 
+def test_chosen_trials_keep_the_types_of_their_columns() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert "drop=True" not in text  # `where(..., drop=True)` makes floats of numbers and truths
+    assert "pcodec" in text
+    assert "--preset portable" in text
+
+
 def test_blocks_are_of_languages_that_run() -> None:
     assert {language for language, _ in _blocks()} == {"sh", "python"}
 

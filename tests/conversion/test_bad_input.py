@@ -117,7 +117,6 @@ CASES: list[tuple[str, Break, str, str, str]] = [
     ("units-short", edit(UNITS, lambda v: v[:-1]), "length-mismatch", UNITS, "responses have 6 neurons"),
     ("units-gone", lose(UNITS), "missing-member", UNITS, "is not there"),
     ("trial-idx-short", edit("meta/trials/trial_idx.npy", lambda v: v[:-1]), "length-mismatch", "meta/trials/trial_idx.npy", "file numbers"),
-    ("trial-idx-scalar", edit("meta/trials/trial_idx.npy", np.size), "length-mismatch", "meta/trials/trial_idx.npy", "file numbers"),
     ("statistic-shape", edit("meta/statistics/responses/all/mean.npy", lambda v: v[:-1]), "npy-shape",
      "meta/statistics/responses/all/mean.npy", "one value a channel"),
     ("statistic-cut", cut("meta/statistics/videos/all/std.npy"), "npy-truncated", "meta/statistics/videos/all/std.npy", "needs"),
@@ -152,9 +151,12 @@ def test_every_fault_of_the_values_is_reported_at_once(tmp_path: Path) -> None:
     for trial in (1, 4):
         put(f"data/videos/{trial}.npy", (1, 2, 3), np.nan)(source)
         put(f"data/behavior/{trial}.npy", (0, 0), np.inf)(source)
+        put(f"data/responses/{trial}.npy", (0, 0), np.inf)(source)
+    put("data/responses/2.npy", (0, 0), np.nan)(source)
     seen = {(problem.code, problem.where) for problem in refused(source, tmp_path / "x.zarr").problems}
-    assert seen == {(code, f"data/{stream}/{trial}.npy")
-                    for trial in (1, 4) for code, stream in (("nan-in-valid", "videos"), ("infinite", "behavior"))}  # fmt: skip
+    kinds = (("nan-in-valid", "videos"), ("infinite", "behavior"), ("infinite", "responses"))
+    wanted = {(code, f"data/{stream}/{trial}.npy") for trial in (1, 4) for code, stream in kinds}
+    assert seen == wanted | {("nan-in-valid", "data/responses/2.npy")}
 
 
 def test_folders_made_for_a_target_go_when_the_source_is_refused(tmp_path: Path) -> None:

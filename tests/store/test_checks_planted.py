@@ -206,6 +206,28 @@ def test_a_response_of_the_train_tier_shows_in_the_statistics(store: Store) -> N
     assert {finding.code for finding in check_store(store.path).findings} == {"statistics"}
 
 
+def test_findings_give_numbers_for_people(store: Store) -> None:
+    store.edit("statistics/train/responses/mean", add(1e-3, 2))
+    store.edit("statistics/train/responses/n", add(1, 2))
+    report = check_store(store.path, codes=["statistics"])
+    assert len(report.findings) == 2
+    for finding in report.findings:
+        assert "np." not in finding.what
+        assert " apart; 1 differ" in finding.what
+
+
+@pytest.mark.parametrize(("value", "allow_nan"), [(np.nan, False), (np.nan, True), (np.inf, True)])
+def test_coordinates_that_are_not_known_are_no_fault(tmp_path: Path, value: float, allow_nan: bool) -> None:
+    source = write_sensorium2023(tmp_path, n_neurons=6, n_train=2, n_repeats=1, frame_shape=(8, 12))
+    xyz = np.load(source / "meta/neurons/cell_motor_coordinates.npy").astype(np.float64)
+    xyz[1] = value
+    np.save(source / "meta/neurons/cell_motor_coordinates.npy", xyz)
+    convert(source, tmp_path / "s.zarr", allow_nan=allow_nan)
+    report = check_store(tmp_path / "s.zarr", against=source)
+    assert report.findings == ()
+    np.testing.assert_array_equal(OpenStore(tmp_path / "s.zarr").values("neurons/z"), xyz[:, 2])
+
+
 @pytest.mark.parametrize(("times", "ok"), [([0, 10**7], True), ([5, 5], False), ([10**8, 0], False)])
 def test_explicit_times_must_increase(store: Store, times: list[int], ok: bool) -> None:
     explicit_times(store, times)

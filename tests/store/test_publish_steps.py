@@ -196,3 +196,49 @@ def test_the_lock_is_free_when_its_process_is_gone(tmp_path: Path) -> None:
         assert scratch.begin({})
         assert json.loads((scratch.root / "recipe.json").read_text("utf-8")) == {}
     assert os.listdir(tmp_path) == [scratch_path(target).name]  # noqa: PTH208  # names alone
+
+
+def test_another_process_may_begin_while_a_folder_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "s.zarr"
+    theirs: list[Scratch] = []
+    unlink, rmtree = Path.unlink, shutil.rmtree
+
+    def watched(path: Path, *args: Any, **kwargs: Any) -> None:
+        # The lock must be there for as long as anything else is.
+        assert (scratch_path(target) / "lock").exists()
+        rmtree(path, *args, **kwargs)
+
+    def then_they_come(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok=missing_ok)
+        if path.name == "lock" and not theirs:
+            theirs.append(Scratch(target).__enter__())
+            theirs[0].begin({"recipe": "theirs"})
+            fill(theirs[0], "theirs")
+
+    with Scratch(target) as scratch:
+        scratch.begin({})
+        fill(scratch, "ours")
+        monkeypatch.setattr(shutil, "rmtree", watched)
+        monkeypatch.setattr(Path, "unlink", then_they_come)
+        scratch.discard()
+    assert (theirs[0].store / "zarr.json").read_text("utf-8") == "theirs"
+    theirs[0].publish()
+    theirs[0].__exit__()
+    assert held(target) == "theirs"
+
+
+def test_a_folder_that_is_removed_before_its_lock_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, opens, left = tmp_path / "s.zarr", os.open, [2]
+
+    def removed_first(path: Any, *args: Any, **kwargs: Any) -> int:
+        if str(path).endswith("lock") and left[0]:
+            left[0] -= 1
+            scratch_path(target).rmdir()
+        return opens(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", removed_first)
+    with Scratch(target) as scratch:
+        assert not scratch.begin({})
+    assert left == [0]

@@ -239,13 +239,6 @@ def test_asking_whether_a_signal_is_there(session: sd.Session) -> None:
     assert session.signals.get("respones") is None
 
 
-@pytest.mark.parametrize("number", [-1, 10_000])
-def test_an_unknown_trial_is_refused(session: sd.Session, number: int) -> None:
-    with pytest.raises(NoSuchItem, match=str(number)) as caught:
-        session.trial(number)
-    assert caught.value.code == "no-such-trial"
-
-
 def test_what_cannot_be_opened_says_why(store: Path, tmp_path: Path) -> None:
     with pytest.raises(NotFound) as caught:
         sd.open_session(store.with_name("z.zarr"))
