@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "Check", "Remark", "check_codes", "register", "run_checks"]
 
-SHOWN = 20  # findings kept of one check: a flipped disk can have one for each of ten thousand chunks
+KEPT = 1000  # findings of one check; a spoilt disk can have one for each of ten thousand chunks
 # What arithmetic and indexing raise on values that are not what a store holds.
 UNFIT = (ArithmeticError, AttributeError, LookupError, MemoryError, OSError, TypeError, ValueError)
 
@@ -76,7 +76,7 @@ def _load() -> None:
 
 
 def run_checks(store: OpenStore, codes: list[str] | None = None, report: Report = ignore) -> list[Finding]:
-    """Run checks on a store and return what they found, 20 findings a check at most.
+    """Run checks on a store and return what they found, 1,000 findings a check at most.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _findings(check: Check, store: OpenStore) -> list[Finding]:
     n = 0
     try:
         for n, (where, what) in enumerate(check.function(store), start=1):
-            if n <= SHOWN:
+            if n <= KEPT:
                 found.append(_finding(check, check.severity, where, what))
     except SensoriumError as error:
         found.append(_finding(check, "error", str(store.path), error.message))
@@ -116,8 +116,8 @@ def _findings(check: Check, store: OpenStore) -> list[Finding]:
         # A check meets values that nobody thought of: that is damage to name, and the other checks still run.
         what = f"is such that the check cannot be made ({type(error).__name__}: {error})"
         found.append(_finding(check, "error", str(store.path), what))
-    if n > SHOWN:
-        found.append(_finding(check, check.severity, "…", f"and {n - SHOWN} more"))
+    if n > KEPT:
+        found.append(_finding(check, check.severity, "…", f"and {n - KEPT} more"))
     return found
 
 
