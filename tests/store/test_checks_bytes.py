@@ -5,10 +5,14 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+import zarr
 
 from sensorium_data.conversion import check_store
 from sensorium_data.errors import BadArgument, NotFound, StoreInvalid
+from sensorium_data.store.layout import quiet_zarr
+from sensorium_data.store.opened import OpenStore
 from tests.store.damage import ATTRIBUTE, RESPONSES, Damaged
 
 if TYPE_CHECKING:
@@ -125,3 +129,13 @@ def test_what_is_no_store_is_not_checked(tmp_path: Path) -> None:
             (tmp_path / "other" / "zarr.json").write_text(text, "utf-8")
         with pytest.raises(StoreInvalid):
             check_store(tmp_path / "other")
+
+
+def test_a_stale_or_damaged_sidecar_is_not_believed(store: Damaged) -> None:
+    wanted = OpenStore(store.path).table("trials")["start"]
+    with quiet_zarr():
+        zarr.open_array(store.path / "trials/start", mode="r+")[:] = np.random.default_rng(0).permutation(wanted)
+    changed = OpenStore(store.path).table("trials")["start"]
+    assert not np.array_equal(changed, wanted)
+    store.flip("sidecar/index/c/0", 40)
+    np.testing.assert_array_equal(OpenStore(store.path).table("trials")["start"], changed)

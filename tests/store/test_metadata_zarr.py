@@ -11,7 +11,10 @@ from zarr.codecs import BloscCodec, ZstdCodec
 from zarr.codecs.numcodecs import PCodec
 from zarr.storage import MemoryStore
 
+from sensorium_data.store.decode import decode_single
 from sensorium_data.store.layout import BLOSC_LEVEL, PCODEC_LEVEL, SHARD, ZSTD_LEVEL, ArraySpec, quiet_zarr
+from sensorium_data.store.metadata import array_document
+from sensorium_data.store.shards import encode
 from sensorium_data.store.write import StoreWriter
 
 if TYPE_CHECKING:
@@ -80,6 +83,11 @@ def test_small_arrays_are_what_zarr_makes_of_them(
         assert isinstance(read, zarr.Array)
         assert said(read) == said(by_zarr(spec))
         np.testing.assert_array_equal(np.asarray(read[...]), values)
+    if values.size:
+        decoded = decode_single(array_document(spec), encode(spec, values.reshape(spec.chunk_shape)))
+        assert decoded is not None
+        assert decoded.dtype.kind == values.dtype.kind
+        np.testing.assert_array_equal(decoded, values)
 
 
 @pytest.mark.parametrize(("dtype", "codec"), [kind for kind in KINDS if not kind[0].startswith("<U")])
@@ -103,3 +111,24 @@ def test_the_consolidated_metadata_are_zarrs(tmp_path: Path) -> None:
         ours = zarr.open_group(tmp_path, mode="r", use_consolidated=True).metadata
         theirs = zarr.consolidate_metadata(str(tmp_path), zarr_format=3).metadata
     assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"codecs": [{"name": "bytes"}, {"name": "gzip"}]},
+        {"codecs": [{"name": "bytes"}, {"name": "blosc"}]},
+        {"codecs": "zstd"},
+        {"data_type": "int33"},
+        {"data_type": "string"},
+        {"chunk_grid": {}},
+        {"shape": [4]},
+    ],
+    ids=str,
+)
+def test_what_is_not_of_this_layout_is_left_to_zarr(change: dict[str, Any]) -> None:
+    spec = ArraySpec("trials/start", (3,), np.dtype("int64"), ("trial",), "zstd")
+    data = encode(spec, np.arange(3))
+    assert decode_single(array_document(spec), data) is not None
+    assert decode_single(array_document(spec) | change, data) is None
+    assert decode_single(array_document(spec), data[:-1]) is None
