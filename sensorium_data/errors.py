@@ -21,6 +21,7 @@ next command, and ``problems`` holds everything that was found, not only the fir
 
 from __future__ import annotations
 
+import errno
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, ClassVar
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 __all__ = [
+    "STORAGE_WORDS",
     "ArchiveUnsafe",
     "BadArgument",
     "DataInvalid",
@@ -45,6 +47,15 @@ __all__ = [
     "near_miss",
 ]
 
+# What the system says of storage that fails.
+STORAGE_WORDS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission was denied",
+    errno.EPERM: "permission was denied",
+    errno.EIO: "the device failed",
+}
 SHOWN = 20  # problems printed in full; a broken session can have one for each of 700 files
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sensorium_data.errors import (
+    STORAGE_WORDS,
     BadArgument,
     DataInvalid,
     Interrupted,
@@ -33,14 +34,6 @@ NOWHERE = {
     errno.EISDIR: "is a folder, not a file",
     errno.ENAMETOOLONG: "the name is too long for the file system",
     errno.ELOOP: "symbolic links lead in a circle",
-}
-STORAGE = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the file system is read-only",
-    errno.EACCES: "permission was denied",
-    errno.EPERM: "permission was denied",
-    errno.EIO: "the device failed",
 }
 
 
@@ -85,7 +78,7 @@ def of_system(error: OSError, where: object = None) -> SensoriumError:
     path = os.fsdecode(named) if isinstance(named, (str, bytes, os.PathLike)) else "the system"
     if error.errno in NOWHERE:
         return NotFound(f"{path}: {NOWHERE[error.errno]}", hint="name a path that exists")
-    said = STORAGE.get(error.errno or 0) or (error.strerror or type(error).__name__).lower()
+    said = STORAGE_WORDS.get(error.errno or 0) or (error.strerror or type(error).__name__).lower()
     return StorageFailed(f"{path}: {said}", hint="make room or get access, then run the same command again")
 
 

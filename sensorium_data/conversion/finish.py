@@ -24,7 +24,7 @@ from sensorium_data.schemas import (
     Tier,
     TrialTable,
 )
-from sensorium_data.sources.members import digest_of
+from sensorium_data.sources.members import digest_of, member_digest
 from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _digest(known: Known, written: Written) -> tuple[str, int, tuple[Note, ...]]
     read = {statistic.member for statistic in known.raw.statistics} | digests.keys()
     unread = sorted(members.sizes.keys() - read)
     for name in members.sizes.keys() - digests.keys():
-        digests[name] = members.read(name).sha256
+        digests[name] = member_digest(members, name)
     notes: tuple[Note, ...] = ()
     if unread:
         text = f"{len(unread)} members are no part of the format and were left out: {', '.join(unread[:5])}"
@@ -146,7 +146,7 @@ def finish(known: Known, prepared: Prepared, written: Written) -> Session:
 
     Raises
     ------
-    MemberError
+    SourceInvalid
         A member that nothing had read before cannot be read.
     """
     writer, trials = prepared.writer, known.plan.trials

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
-from sensorium_data.errors import Problem, SourceInvalid, TargetExists
+from sensorium_data.errors import Problem, TargetExists
 from sensorium_data.schemas import ConvertReport, Note
 from sensorium_data.settings import settings
-from sensorium_data.sources.members import MemberError, digest_of
+from sensorium_data.sources.members import digest_of, member_digest
 from sensorium_data.store.check import check_codes, run_checks
 from sensorium_data.store.layout import Paths
 from sensorium_data.store.opened import OpenStore
@@ -79,24 +80,18 @@ def up_to_date(
     if not same or (thorough and made.source_digest != _digest_now(raw)):
         what = f"{target} was made from another source or with other options"
         raise TargetExists(what, hint=hint, code="target-differs")
-    wrong = [f for f in run_checks(store, check_codes(thorough=False)) if f.severity == "error"] if thorough else []
-    if wrong:
+    codes = check_codes(thorough=False) if thorough else []
+    if wrong := [finding for finding in run_checks(store, codes) if finding.severity == "error"]:
         problems = [Problem(finding.code, finding.where, finding.what) for finding in wrong]
         raise TargetExists(f"{target} is damaged", hint=hint, problems=problems, code="target-damaged")
-    return report_of(target, "up-to-date", session, check_codes(thorough=False) if thorough else ())
+    return report_of(target, "up-to-date", session, codes)
 
 
 def _digest_now(raw: RawSession) -> str:
     """Return the digest of the source; sizes alone do not show that a trial was released since."""
-
-    def digest(name: str) -> tuple[str, str]:
-        try:
-            return name, raw.members.read(name).sha256
-        except MemberError as error:
-            raise SourceInvalid(f"{raw.members.path}: 1 problem", problems=[error.problem(name)]) from None
-
+    names = list(raw.members.sizes)
     with ThreadPoolExecutor(settings().n_threads) as pool:
-        return digest_of(pool.map(digest, raw.members.sizes))
+        return digest_of(zip(names, pool.map(partial(member_digest, raw.members), names), strict=True))
 
 
 def skipped(target: Path, raw: RawSession) -> ConvertReport:

@@ -24,7 +24,7 @@ from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import ConvertOptions, ConvertReport, Existing, Precision, Preset
 from sensorium_data.settings import settings
 from sensorium_data.sources import open_source
-from sensorium_data.sources.members import MemberError, named
+from sensorium_data.sources.members import named
 from sensorium_data.store.check import check_codes, run_checks
 from sensorium_data.store.opened import OpenStore
 from sensorium_data.store.publish import Scratch, flush_folders, keep_only, settle_target, storage_errors, sweep_scratch
@@ -234,14 +234,11 @@ def _build(recipe: Recipe, raw: RawSession, client: object, report: Report, *, r
     written, store = Written(tasks, records), recipe.path("store")
     # What an interrupted run left beyond its shards (metadata, parts of small arrays) is made anew, not built upon.
     keep_only(store, written.keys)
-    try:
-        with ThreadPoolExecutor(1) as disk:
-            flushed = disk.submit(flush_folders, store)  # the disk works on the shards while the rest is made
-            session = finish(known, prepare(known), written)
-            flushed.result()
-            return session
-    except MemberError as error:
-        raise SourceInvalid(f"{recipe.source}: 1 problem", problems=[error.problem("a member")]) from None
+    with ThreadPoolExecutor(1) as disk:
+        flushed = disk.submit(flush_folders, store)  # the disk works on the shards while the rest is made
+        session = finish(known, prepare(known), written)
+        flushed.result()
+    return session
 
 
 def _check(store: Path, report: Report) -> list[str]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sensorium_data.conversion.tables import signal_arrays, table_arrays, train_statistics
+from sensorium_data.errors import SourceInvalid
 from sensorium_data.moments import Moments
 from sensorium_data.schemas import Statistic
+from sensorium_data.sources.members import MemberError
 from sensorium_data.store.layout import ArraySpec, Paths, codec_for
 from sensorium_data.store.write import StoreWriter
 
@@ -83,7 +85,11 @@ def _source_statistics(known: Known, writer: StoreWriter) -> list[Statistic]:
     for statistic in known.raw.statistics:
         spec = _statistic_spec(known.raw, statistic, known.recipe.options.preset)
         if not spec.sharded:
-            writer.small(spec, known.raw.statistic(statistic).array)
+            try:
+                writer.small(spec, known.raw.statistic(statistic).array)
+            except MemberError as error:
+                problems = [error.problem(statistic.member)]
+                raise SourceInvalid(f"{known.recipe.source}: 1 problem", problems=problems) from None
         sets.setdefault((statistic.signal, statistic.dims), []).append(statistic.path.split("/", 1)[-1])
     return [
         Statistic(signal=signal, origin="source", measures=tuple(paths), dims=dims, definition=SOURCE_DEFINITION)
@@ -96,7 +102,7 @@ def prepare(known: Known) -> Prepared:
 
     Raises
     ------
-    MemberError
+    SourceInvalid
         A shipped statistic cannot be read.
     """
     raw, plan, options = known.raw, known.plan, known.recipe.options

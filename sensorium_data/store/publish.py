@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from sensorium_data.errors import StorageFailed, TargetBusy
+from sensorium_data.errors import STORAGE_WORDS, StorageFailed, TargetBusy
 from sensorium_data.store.target import is_store, root_attributes, settle_target
 
 if TYPE_CHECKING:
@@ -36,14 +36,8 @@ __all__ = [
 FLUSHERS = 4  # threads that wait for the disk
 LOCK = "lock"
 MAKINGS = 100  # times that another process may remove the folder between our making it and our lock
-STORAGE_ERRNOS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
+STORAGE_ERRNOS = STORAGE_WORDS | {
     errno.EFBIG: "the file system takes no file this large",
-    errno.EIO: "the device failed",
-    errno.EROFS: "the file system is read-only",
-    errno.EACCES: "permission was denied",
-    errno.EPERM: "permission was denied",
     errno.ENOTDIR: "a part of the path is a file",
     errno.ENAMETOOLONG: "the name is too long for the file system",
     errno.ENOENT: "it is not there and cannot be made",

@@ -172,6 +172,13 @@ def test_what_is_withheld_is_zeros_alone(tmp_path: Path, value: float, code: str
     assert [(p.code, p.where) for p in caught.value.problems] == [(code, f"data/responses/{trial.trial_id}.npy")]
 
 
+def test_a_stray_file_that_cannot_be_read_is_named(tmp_path: Path, source: Path) -> None:
+    (source / "notes.txt").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(SourceInvalid) as caught:
+        sd.convert(source, tmp_path / "x.zarr")
+    assert [(p.code, p.where) for p in caught.value.problems] == [("unreadable", "notes.txt")]
+
+
 def test_a_session_without_trials_is_empty(tmp_path: Path, source: Path) -> None:
     for folder in (source / "data").iterdir():
         for file in folder.iterdir():

@@ -37,3 +37,14 @@ class Damaged:
         document = json.loads((self.path / key).read_text("utf-8"))
         change(document)
         self.text(key, json.dumps(document))
+
+
+def put(value: Any, *at: Any) -> Callable[[Any], None]:
+    """Return what sets an item of an array, or of nested mappings."""
+
+    def change(values: Any) -> None:
+        for key in at[:-1]:
+            values = values[key]
+        values[at[-1]] = value
+
+    return change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from sensorium_data.conversion import check_store
 from sensorium_data.errors import BadArgument, NotFound, StoreInvalid
 from sensorium_data.store.layout import quiet_zarr
 from sensorium_data.store.opened import OpenStore
-from tests.store.damage import ATTRIBUTE, RESPONSES, Damaged
+from tests.store.damage import ATTRIBUTE, RESPONSES, Damaged, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,17 +23,6 @@ if TYPE_CHECKING:
 @pytest.fixture
 def store(sound: Path, tmp_path: Path) -> Damaged:
     return Damaged(shutil.copytree(sound, tmp_path / "damaged.zarr"))
-
-
-def put(value: Any, *at: Any) -> Callable[[Any], None]:
-    """Return what sets an item of an array, or of nested mappings."""
-
-    def change(values: Any) -> None:
-        for key in at[:-1]:
-            values = values[key]
-        values[at[-1]] = value
-
-    return change
 
 
 SHARD_KEY, FRAMES_KEY = f"{RESPONSES}/c/0/0", "stimuli/frames/c/0/0/0"

@@ -17,7 +17,7 @@ from sensorium_data.store.opened import OpenStore
 from sensorium_data.store.shards import ShardRecord, write_shard
 from sensorium_data.store.sidecar import pack_sidecar
 from sensorium_data.testing import write_sensorium2023
-from tests.store.damage import ATTRIBUTE, RESPONSES, Damaged
+from tests.store.damage import ATTRIBUTE, RESPONSES, Damaged, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,17 +84,6 @@ def _resize(node: dict[str, Any], n: int) -> None:
 @pytest.fixture
 def store(sound: Path, tmp_path: Path) -> Store:
     return Store(shutil.copytree(sound, tmp_path / "damaged.zarr"))
-
-
-def put(value: Any, *at: Any) -> Callable[[Any], None]:
-    """Return what sets an item of an array, or of nested mappings."""
-
-    def change(values: Any) -> None:
-        for key in at[:-1]:
-            values = values[key]
-        values[at[-1]] = value
-
-    return change
 
 
 def add(value: Any, *at: Any) -> Callable[[Any], None]:
