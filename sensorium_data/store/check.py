@@ -111,7 +111,8 @@ def _findings(check: Check, store: OpenStore) -> list[Finding]:
             if n <= KEPT:
                 found.append(_finding(check, check.severity, where, what))
     except SensoriumError as error:
-        found.append(_finding(check, "error", str(store.path), error.message))
+        # Its message begins with the store, which is where.
+        found.append(_finding(check, "error", str(store.path), error.message.removeprefix(f"{store.path}: ")))
     except UNFIT as error:
         # A check meets values that nobody thought of: that is damage to name, and the other checks still run.
         what = f"is such that the check cannot be made ({type(error).__name__}: {error})"
