@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from sensorium_data.errors import BadArgument
+from sensorium_data.grid import NANOSECOND, Grid, as_rate
 from sensorium_data.schemas import ExplicitClock, Rate, RegularClock, SegmentedClock
 
 if TYPE_CHECKING:
@@ -17,35 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium_data.schemas import Clock as ClockDocument
+    from sensorium_data.schemas import Session
 
-__all__ = ["Clock", "TickClock", "TimesClock", "as_rate", "clock_of"]
-
-
-def as_rate(rate_hz: float | str | Fraction) -> Fraction:
-    """Return a rate as the exact fraction that its decimal spelling names.
-
-    Parameters
-    ----------
-    rate_hz : float, str or Fraction, hertz
-
-    Raises
-    ------
-    BadArgument
-        The rate is not a finite number above zero.
-
-    Examples
-    --------
-    >>> as_rate(29.97), as_rate("1000/33")
-    (Fraction(2997, 100), Fraction(1000, 33))
-    """
-    try:
-        # str() of a float is the shortest decimal that names it: 29.97 means 2997/100, not 8435…/2814….
-        rate = rate_hz if isinstance(rate_hz, Fraction) else Fraction(str(rate_hz))
-    except (ValueError, ZeroDivisionError):
-        raise BadArgument(f"rate {rate_hz!r} is not a number of hertz", code="bad-rate") from None
-    if rate <= 0:
-        raise BadArgument(f"rate {rate_hz!r} hertz is not above zero", code="bad-rate")
-    return rate
+__all__ = ["Clock", "TickClock", "TimesClock", "as_rate", "clock_of", "rows_within", "trial_grid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +56,9 @@ class TickClock:
         object.__setattr__(self, "_rows", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
     @classmethod
-    def from_runs(cls, rate: Fraction, runs: Iterable[tuple[int, int]], *, nominal: bool = False) -> TickClock:
+    def from_runs(
+        cls, rate: Fraction, runs: Iterable[tuple[int, int]], *, origin_ns: int = 0, nominal: bool = False
+    ) -> TickClock:
         """Return the clock of ascending half-open runs; touching runs become one segment, empty ones vanish."""
         merged: list[list[int]] = []
         for start, stop in runs:
@@ -90,7 +68,7 @@ class TickClock:
                 merged[-1][1] = stop
             else:
                 merged.append([start, stop])
-        return cls(rate, np.array(merged, np.int64).reshape(-1, 2), nominal=nominal)
+        return cls(rate, np.array(merged, np.int64).reshape(-1, 2), origin_ns, nominal)
 
     @property
     def n_samples(self) -> int:
@@ -125,15 +103,35 @@ class TickClock:
 
     def times_s(self) -> NDArray[np.float64]:
         """Return the time of every row, (time,) float64 seconds, each the closest float to the exact value."""
-        return self.tick_times_s(self.ticks())
+        return self.grid.times_s(self.ticks())
 
-    def tick_times_s(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the times of ticks in seconds.
+    @property
+    def grid(self) -> Grid:
+        """The ticks that the clock counts in."""
+        return Grid(self.rate, self.origin_ns)
 
-        Integers below 2**53 divide to the closest float, so with origin 0 no time is rounded twice.
+    def rows_from(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for each tick the first row that is not before it, or ``n_samples`` past the last."""
+        if not len(self.segments):
+            return np.zeros(len(ticks), np.int64)
+        index = np.searchsorted(self.segments[:, 1], ticks, side="right")
+        inside = np.minimum(index, len(self.segments) - 1)
+        rows = self._rows[inside] + np.maximum(ticks - self.segments[inside, 0], 0)
+        return np.where(index < len(self.segments), rows, self.n_samples)
+
+    def intervals(self, grid: Grid, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows [first, last) sampled within each half-open interval, (interval, 2) int64.
+
+        Parameters
+        ----------
+        grid : Grid
+            What the intervals are counted in.
+        starts, stops : (interval,) int64, ticks of the grid
         """
-        offset: NDArray[np.float64] = ticks * self.rate.denominator / self.rate.numerator
-        return offset + self.origin_ns / 1e9 if self.origin_ns else offset
+        ends = [starts, stops]
+        if grid != self.grid:
+            ends = [np.array([self.grid.tick_from(grid.ns(int(t))) for t in side], np.int64) for side in ends]
+        return np.stack([self.rows_from(side) for side in ends], axis=1)
 
     def document(self) -> RegularClock | SegmentedClock:
         """Return the clock as a schema document."""
@@ -162,6 +160,19 @@ class TimesClock:
     def times_s(self) -> NDArray[np.float64]:
         """Return the time of every row, (time,) float64 seconds."""
         return self.times_ns / 1e9
+
+    def intervals(self, grid: Grid, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows [first, last) sampled within each half-open interval, (interval, 2) int64.
+
+        Parameters
+        ----------
+        grid : Grid
+            What the intervals are counted in.
+        starts, stops : (interval,) int64, ticks of the grid
+        """
+        # A sample is at a whole nanosecond, so "not before" an exact time is "not before" the next whole one.
+        ends = [np.array([ceil(grid.ns(int(t))) for t in side], np.int64) for side in (starts, stops)]
+        return np.stack([np.searchsorted(self.times_ns, side, side="left") for side in ends], axis=1)
 
     def document(self) -> ExplicitClock:
         """Return the clock as a schema document; the times themselves are an array of the store."""
@@ -193,3 +204,37 @@ def clock_of(document: ClockDocument, times_ns: NDArray[np.int64] | None = None)
     runs = [(0, document.n_samples)] if isinstance(document, RegularClock) else document.segments
     segments = np.array([run for run in runs if run[0] < run[1]], np.int64).reshape(-1, 2)
     return TickClock(rate, segments, document.origin_ns, document.nominal)
+
+
+def rows_within(clock: Clock, grid: Grid, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which rows of a clock were sampled within any of the half-open intervals, (time,) bool.
+
+    Parameters
+    ----------
+    clock : Clock
+    grid : Grid
+        What the intervals are counted in.
+    starts, stops : (interval,) int64, ticks of the grid
+    """
+    # How many intervals are open at each row; they may overlap.
+    opened = np.zeros(clock.n_samples + 1, np.int64)
+    rows = clock.intervals(grid, starts, stops)
+    np.add.at(opened, rows[:, 0], 1)
+    np.add.at(opened, rows[:, 1], -1)
+    return np.cumsum(opened[:-1]) > 0
+
+
+def trial_grid(session: Session) -> Grid:
+    """Return the ticks that start and stop of a session's trials are counted in.
+
+    Parameters
+    ----------
+    session : Session document
+    """
+    if (rate := session.trials.rate) is not None:
+        return Grid(Fraction(rate.numerator, rate.denominator), session.trials.origin_ns)
+    # Stores from before the trial table said so: published trials, whose signals share one nominal clock.
+    for clock in (signal.clock for signal in session.signals):
+        if not isinstance(clock, ExplicitClock):
+            return Grid(Fraction(clock.rate.numerator, clock.rate.denominator), clock.origin_ns)
+    return Grid(Fraction(NANOSECOND))

@@ -50,11 +50,14 @@ def _signals(handle: SessionHandle) -> list[str]:
             "" if rounding.exact else f", rounded from {rounding.source_dtype} by at most {rounding.max_abs_error:.2g}"
         )
         unit = f" {signal.unit}" if signal.unit else ""
-        lines.append(f"{name} ({' × '.join(sizes)}) {rounding.stored_dtype}{unit}{kept}")
+        withheld = ", withheld: published as zeros in every trial, not served" if signal.withheld else ""
+        lines.append(f"{name} ({' × '.join(sizes)}) {rounding.stored_dtype}{unit}{kept}{withheld}")
     return lines
 
 
 def _time(handle: SessionHandle) -> str:
+    if handle.document.identity.modality == "static":
+        return "one sample a trial; when each was shown was not published"
     clocks = [clock for clock in handle.clocks.values() if isinstance(clock, TickClock) and clock.n_samples]
     if not clocks:
         return "no samples"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.clock import Clock, TickClock, clock_of
+from sensorium_data.clock import Clock, clock_of, trial_grid
 from sensorium_data.errors import BadArgument, NoSuchItem, near_miss
+from sensorium_data.grid import NANOSECOND
 from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
 from sensorium_data.store.layout import Paths
 from sensorium_data.store.opened import OpenStore
@@ -17,6 +19,7 @@ from sensorium_data.store.opened import OpenStore
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensorium_data.grid import Grid
     from sensorium_data.schemas import Session as SessionDocument
     from sensorium_data.schemas import Signal
 
@@ -116,12 +119,28 @@ class SessionHandle:
             raise NoSuchItem(message, hint=_numbering(numbers), code="no-such-trial")
         return int(found[0])
 
+    @cached_property
+    def grid(self) -> Grid:
+        """The ticks that start and stop of the trials are counted in."""
+        return trial_grid(self.document)
+
     def rows(self, name: str, row: int) -> slice | None:
-        """Return where a signal's samples of a trial are, or None where it has none (missing, withheld)."""
-        clock = self.clocks[name]
-        if not isinstance(clock, TickClock):
+        """Return where a signal's samples of a trial are, or None where it has none (missing, withheld, in a gap)."""
+        ends = (self.trials[end][row : row + 1] for end in ("start", "stop"))
+        first, last = self.clocks[name].intervals(self.grid, *ends)[0].tolist()
+        return slice(first, last) if first < last else None
+
+    def film_times_s(self, row: int) -> NDArray[np.float64] | None:
+        """Return the times at which a trial's frames are shown, (time,) float64 seconds; None for images."""
+        rate, frames = self.document.stimuli.rate, self.frames(row)
+        if frames is None or (rate is None and self.document.identity.modality == "static"):
             return None
-        return clock.rows(int(self.trials["start"][row]), int(self.trials["stop"][row]))
+        frame_rate = self.grid.rate if rate is None else Fraction(rate.numerator, rate.denominator)
+        start, n_frames = int(self.trials["start"][row]), frames.stop - frames.start
+        if frame_rate == self.grid.rate:
+            return self.grid.times_s(start + np.arange(n_frames))
+        first = self.grid.ns(start) / NANOSECOND
+        return np.array([float(first + k / frame_rate) for k in range(n_frames)])
 
     def frames(self, row: int) -> slice | None:
         """Return where the frames of a trial's film are in `stimuli/frames`, or None for a missing trial."""

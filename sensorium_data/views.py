@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-import numpy as np
-
-from sensorium_data.clock import TickClock
 from sensorium_data.describe import as_html, as_text
 from sensorium_data.handle import SessionHandle
 from sensorium_data.store.layout import Paths
@@ -82,11 +79,8 @@ class Session:
     def trials(self) -> xr.Dataset:
         """The trial table over (trial,), with start and stop in seconds beside the exact ticks."""
         table = self._table(Paths.trials, self.handle.trials)
-        clock = next((c for c in self.handle.clocks.values() if isinstance(c, TickClock)), None)
-        if clock is not None:
-            for name in ("start", "stop"):
-                seconds = clock.tick_times_s(self.handle.trials[name])
-                table[f"{name}_s"] = ("trial", seconds, {"units": "s"})
+        for name in ("start", "stop"):
+            table[f"{name}_s"] = ("trial", self.handle.grid.times_s(self.handle.trials[name]), {"units": "s"})
         return table.set_coords("trial_id")
 
     @property
@@ -124,7 +118,7 @@ class Session:
             No signal has that name; the hint names near misses.
         """
         signal = self.handle.signal(name)
-        coords = {"time": ("time", self.handle.clocks[name].times_s(), {"units": "s"}), **self._channels(name)}
+        coords = {"time": ("time", self.handle.clocks[name].times_s(), {"units": "s"}), **self.channels(name)}
         attrs = {"units": signal.unit} if signal.unit else {}
         return self._lazy(Paths.values(name), name=name).assign_coords(coords).assign_attrs(attrs)
 
@@ -139,8 +133,9 @@ class Session:
         Returns
         -------
         xarray.Dataset
-            `video` (time, y, x) and the signals that have samples there, (time, …). A trial whose responses are
-            withheld has no `responses`; a missing trial has neither film nor signals.
+            `video` (time, y, x) and the signals that have samples there, (time, …); of a static session `image`
+            ([channel,] y, x) and signals without time. Where signals have clocks of their own, each has a dim of its
+            own, `time_<name>`. A trial whose responses are withheld has no `responses`; a missing one has nothing.
 
         Raises
         ------
@@ -151,36 +146,12 @@ class Session:
         StoreInvalid
             Values of it are missing or damaged.
         """
-        import xarray as xr
+        from sensorium_data.presentation import presentation
 
-        handle, row = self.handle, self.handle.trial_row(trial_id)
-        data: dict[str, Any] = {}
-        if (frames := handle.frames(row)) is not None:
-            film = self.frames[frames]
-            dims = ("time", *film.dims[1:]) if self.document.identity.modality == "dynamic" else film.dims[1:]
-            pixels = film.to_numpy()
-            name = "video" if dims[0] == "time" else "image"
-            data[name] = (dims, pixels if dims[0] == "time" else pixels[0], {"units": "grey levels"})
-        for name in handle.signals:
-            if (rows := handle.rows(name, row)) is not None:
-                data[name] = self[name][rows].variable.load()
-        return xr.Dataset(data, coords=self._trial_coords(row, set(data)), attrs=self._trial_attrs(row))
+        return presentation(self, self.handle.trial_row(trial_id))
 
-    def _trial_coords(self, row: int, names: set[str]) -> dict[str, Any]:
-        coords: dict[str, Any] = {}
-        for name in names & self.handle.signals.keys():
-            coords |= self._channels(name)
-        clock = next((c for c in self.handle.clocks.values() if isinstance(c, TickClock)), None)
-        if clock is not None and names:
-            ticks = np.arange(self.handle.trials["start"][row], self.handle.trials["stop"][row])
-            coords["time"] = ("time", clock.tick_times_s(ticks), {"units": "s"})
-        return coords
-
-    def _trial_attrs(self, row: int) -> dict[str, Any]:
-        known = ("trial_id", "tier", "stimulus", "variant", "responses_withheld", "missing")
-        return {name: self.handle.trials[name][row].item() for name in known}
-
-    def _channels(self, name: str) -> dict[str, Any]:
+    def channels(self, name: str) -> dict[str, Any]:
+        """Return the coordinates of a signal's neurons or channels."""
         signal = self.handle.signals[name]
         if "neuron" in signal.dims:
             return {"unit_id": ("neuron", self.handle.neurons["unit_id"])}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.clock import TickClock, clock_of
+from sensorium_data.clock import clock_of, trial_grid
 from sensorium_data.conversion.against_tables import compare_document, compare_statistics, compare_tables
 from sensorium_data.conversion.comparison import Comparison
 from sensorium_data.errors import StoreInvalid
@@ -15,6 +15,7 @@ from sensorium_data.schemas import Stimulus, Trial
 from sensorium_data.sources import open_source
 from sensorium_data.sources.members import MemberError, digest_of
 from sensorium_data.store.layout import Paths
+from sensorium_data.store.rows import RowReader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,29 +127,29 @@ class _Reader:
         self.store = store
         self.trials = store.table(Paths.trials, Trial.model_fields)
         self.stimuli = store.table(Paths.stimuli, Stimulus.model_fields)
-        self.frames = store.array(Paths.frames)
+        self.frames = RowReader(store, Paths.frames)
         self.clocks = {s.name: clock_of(s.clock) for s in store.session.signals}
+        self.grid = trial_grid(store.session)
+        self.withheld = {s.name for s in store.session.signals if s.withheld}
         # Signals other than responses are small, and one chunk each: reading them trial by trial decodes all each time.
         self.values: dict[str, Any] = {
-            name: store.array(Paths.values(name)) if name == "responses" else store.values(Paths.values(name))
+            name: RowReader(store, Paths.values(name)) if name == "responses" else store.values(Paths.values(name))
             for name in self.clocks
         }
 
     def film(self, row: int) -> NDArray[Any]:
         """Return the frames of a trial, (time, …, y, x)."""
         variant = int(self.trials["variant"][row])
-        first = int(self.stimuli["first_frame"][variant])
-        return self.store.read(self.frames, slice(first, first + int(self.stimuli["n_frames"][variant])))
+        return self.frames.read(int(self.stimuli["first_frame"][variant]), int(self.stimuli["n_frames"][variant]))
 
     def signal(self, name: str, row: int) -> NDArray[Any] | None:
         """Return a signal's samples of a trial, (time, …), or None where it has none."""
-        clock = self.clocks[name]
-        assert isinstance(clock, TickClock)  # noqa: S101  # sources of published trials have tick clocks
-        rows = clock.rows(int(self.trials["start"][row]), int(self.trials["stop"][row]))
-        if rows is None:
+        ends = (self.trials[end][row : row + 1] for end in ("start", "stop"))
+        first, last = self.clocks[name].intervals(self.grid, *ends)[0].tolist()
+        if first == last:
             return None
-        values = self.values[name]
-        return values[rows] if isinstance(values, np.ndarray) else self.store.read(values, rows)
+        values, rows = self.values[name], slice(first, last)
+        return values[rows] if isinstance(values, np.ndarray) else values.read(first, last - first)
 
 
 def _trial(comparison: Comparison, reader: _Reader, trial: RawTrial, row: int) -> None:
@@ -163,8 +164,12 @@ def _trial(comparison: Comparison, reader: _Reader, trial: RawTrial, row: int) -
     if scan.withheld != withheld:
         comparison.fault("against-trials", where, f"withheld is {withheld} in the store, {scan.withheld} in the source")
         return
-    comparison.compare("video", where, scan.frames, reader.film(row))
+    comparison.compare(raw.identity.film, where, scan.frames, reader.film(row))
     for name, published in scan.signals.items():
+        if name in reader.withheld:
+            if name not in scan.blank:
+                comparison.fault("against-values", where, f"`{name}` is withheld in the store, and published here")
+            continue
         stored = reader.signal(name, row)
         comparison.compare(name, where, published, published[:0] if stored is None else stored)
     if not withheld:

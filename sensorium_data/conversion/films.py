@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium_data.conversion.scan import Scanned
+    from sensorium_data.schemas.stimulus import LabelSource
     from sensorium_data.sources import RawSession
 
-__all__ = ["FilmPlan", "SpooledFilm", "film_digest", "plan_films", "spooled_films"]
+MAPPED = 1 << 18  # bytes from which a film is mapped and not read: of thousands of images, mapping each takes longer
+
+__all__ = ["FilmPlan", "Shown", "SpooledFilm", "film_digest", "plan_films", "shown_films"]
 
 
 def film_digest(frames: NDArray[Any]) -> str:
@@ -42,7 +47,10 @@ class SpooledFilm:
 
     def open(self) -> NDArray[Any]:
         """Return the frames, (time, …, y, x)."""
-        return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+        n = prod(self.shape)
+        if n * np.dtype(self.dtype).itemsize >= MAPPED:
+            return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+        return np.fromfile(self.path, self.dtype, n, offset=self.offset).reshape(self.shape)
 
     def sound(self) -> bool:
         """True when the frames are those that were spooled; a power cut may have taken them."""
@@ -53,11 +61,20 @@ class SpooledFilm:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """A distinct film, how it is recognised again, and what kind it is."""
+
+    film: SpooledFilm
+    signature: NDArray[np.float32]
+    label: str = ""
+    label_source: LabelSource = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FilmPlan:
-    """The variants, the row of each scanned trial among them, and which films fill `stimuli/frames`, in order."""
+    """The variants, and which films fill `stimuli/frames`, in order."""
 
     variants: tuple[Stimulus, ...]
-    variant_of: tuple[int, ...]
     films: tuple[SpooledFilm, ...]
 
     @property
@@ -73,7 +90,7 @@ def _first_shown(scanned: Sequence[Scanned]) -> dict[str, Scanned]:
     return first
 
 
-def spooled_films(raw: RawSession, scanned: Sequence[Scanned], spool: Path, *, verify: bool) -> list[SpooledFilm]:
+def shown_films(raw: RawSession, scanned: Sequence[Scanned], spool: Path, *, verify: bool) -> list[Shown]:
     """Return the distinct films in the order of their first presentation.
 
     Raises
@@ -81,64 +98,58 @@ def spooled_films(raw: RawSession, scanned: Sequence[Scanned], spool: Path, *, v
     StoreInvalid
         With ``verify``: one is not what was spooled.
     """
-    films = [
-        SpooledFilm(
-            str(spool / f"{s.batch:05d}.films"), s.offset, s.film_dtype, (s.n_valid, *raw.frame_shape), s.digest
-        )
-        for s in _first_shown(scanned).values()
-    ]
-    if verify and not all(film.sound() for film in films):
+    shown = []
+    for s in _first_shown(scanned).values():
+        shape = (s.n_valid, *raw.frame_shape)
+        film = SpooledFilm(str(spool / f"{s.batch:05d}.films"), s.offset, s.film_dtype, shape, s.digest)
+        shown.append(Shown(film, s.signature, *raw.label(s.trial, s.n_valid, s.still)))
+    if verify and not all(one.film.sound() for one in shown):
         raise StoreInvalid(f"{spool}: films that were put there are not what they were", code="scratch-damaged")
-    return films
+    return shown
 
 
-def plan_films(raw: RawSession, scanned: Sequence[Scanned], films: Sequence[SpooledFilm]) -> FilmPlan:
-    """Return which films are stored and which trials show them.
+def plan_films(shown: Sequence[Shown]) -> FilmPlan:
+    """Return what is stored of some distinct films; variants are numbered in their order.
 
     Parameters
     ----------
-    raw : RawSession
-        For the frame's shape and the labels.
-    scanned : sequence of Scanned
-        In presentation order; variants are numbered by first presentation.
-    films : sequence of SpooledFilm
-        The distinct ones, as `spooled_films` returns them.
+    shown : sequence of Shown
+        No two of one digest.
     """
-    first = _first_shown(scanned)
-    firsts = list(first.values())
-    groups = group_films([s.signature for s in firsts], lambda i: films[i].open())
+    films = [one.film for one in shown]
+    groups = group_films([one.signature for one in shown], lambda i: films[i].open())
+    references = {int(group): i for i, group in reversed(list(enumerate(groups)))}
     hosts = _hosts(films, groups)
     kept = [i for i in range(len(films)) if hosts[i] == i]
     starts = dict(zip(kept, np.cumsum([0, *(films[i].shape[0] for i in kept)]).tolist(), strict=False))
     variants = []
-    for i, scan in enumerate(firsts):
-        reference = int(np.flatnonzero(groups == groups[i])[0])
+    for i, one in enumerate(shown):
+        reference = references[int(groups[i])]
         gap = Difference(0.0, 0) if i == reference else difference(films[reference].open(), films[i].open())
-        label, known_by = raw.label(scan.trial, scan.n_valid, scan.still)
         variants.append(
             Stimulus(
                 variant=i,
                 group=int(groups[i]),
                 first_frame=starts[hosts[i]],
-                n_frames=scan.n_valid,
-                label=label,
-                label_source=known_by,
-                digest=scan.digest,
+                n_frames=one.film.shape[0],
+                label=one.label,
+                label_source=one.label_source,
+                digest=one.film.digest,
                 max_difference=gap.largest if np.isfinite(gap.largest) else 0.0,
                 n_different=gap.n_pixels,
             )
         )
-    row = {digest: i for i, digest in enumerate(first)}
-    return FilmPlan(tuple(variants), tuple(row[s.digest] for s in scanned), tuple(films[i] for i in kept))
+    return FilmPlan(tuple(variants), tuple(films[i] for i in kept))
 
 
 def _hosts(films: Sequence[SpooledFilm], groups: NDArray[np.int64]) -> list[int]:
     """Return for each film the one whose frames it can share: a longer film of its group that begins with it."""
-    hosts = list(range(len(films)))
-    for group in np.unique(groups):
-        members = sorted(np.flatnonzero(groups == group).tolist(), key=lambda i: -films[i].shape[0])
+    hosts, members_of = list(range(len(films))), defaultdict(list)
+    for i, group in enumerate(groups.tolist()):
+        members_of[group].append(i)
+    for members in members_of.values():
         placed: list[int] = []
-        for i in members:
+        for i in sorted(members, key=lambda i: -films[i].shape[0]):
             host = next((j for j in placed if _begins_with(films[j], films[i])), None)
             if host is None:
                 placed.append(i)

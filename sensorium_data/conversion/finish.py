@@ -1,53 +1,49 @@
-"""Put a store together: what was prepared and what the shards told become documents and metadata."""
+"""Put a converted recording together: what the scan found out and the shards told goes into a builder."""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sensorium_data import __version__
-from sensorium_data.conversion.rounding import rounding_of
-from sensorium_data.conversion.shardtasks import shard_record
-from sensorium_data.conversion.tables import columns_of, train_statistics
+from sensorium_data.clock import TickClock
+from sensorium_data.conversion.builder import Frames, SessionBuilder, Tables
+from sensorium_data.conversion.rounding import largest_error, rounded, stored_dtype
+from sensorium_data.conversion.shipped import big_statistics, keep_small_statistics
 from sensorium_data.moments import Moments
-from sensorium_data.schemas import (
-    NeuronTable,
-    Note,
-    Provenance,
-    Session,
-    Signal,
-    StimulusTable,
-    Tier,
-    TrialTable,
-)
+from sensorium_data.schemas import Note, Provenance
+from sensorium_data.sources import RawSignal
 from sensorium_data.sources.members import digest_of, member_digest
-from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sensorium_data.conversion.journal import Record
-    from sensorium_data.conversion.prepare import Known, Prepared
+    from sensorium_data.conversion.plan import Plan
+    from sensorium_data.conversion.recipe import Recipe
+    from sensorium_data.conversion.scan import Scanned
     from sensorium_data.conversion.shardtasks import ShardTask
-    from sensorium_data.schemas import Statistic, Trial
-    from sensorium_data.store.layout import ArraySpec
-    from sensorium_data.store.write import StoreWriter
+    from sensorium_data.schemas import Session
+    from sensorium_data.sources import RawSession
 
-__all__ = ["Written", "finish"]
+__all__ = ["Known", "Written", "finish"]
+
+MOMENTS = ("n", "mean", "m2", "low", "high")
 
 
-def _tiers(trials: Sequence[Trial]) -> tuple[Tier, ...]:
-    counts = Counter(trial.tier for trial in trials)
-    withheld = Counter(trial.tier for trial in trials if trial.responses_withheld)
-    missing = Counter(trial.tier for trial in trials if trial.missing)
-    roles = {trial.tier: trial.role for trial in trials}
-    return tuple(
-        Tier(name=t, role=roles[t], n_trials=n, n_withheld=withheld[t], n_missing=missing[t]) for t, n in counts.items()
-    )
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the scan found out and the plan made of it."""
+
+    recipe: Recipe
+    raw: RawSession
+    plan: Plan
+    scanned: Sequence[Scanned]
+    scans: Sequence[Record]
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +58,9 @@ class Written:
         """The files they wrote."""
         return {record.facts["key"] for record in self.records}
 
-    def max_error(self, prefix: str) -> float:
-        """Return the largest error of rounding among the tasks whose names begin so."""
-        pairs = zip(self.tasks, self.records, strict=True)
-        return max((record.facts["max_error"] for task, record in pairs if task.name.startswith(prefix)), default=0.0)
+    def of(self, path: str) -> list[Record]:
+        """Return the records of an array's shards."""
+        return [record for task, record in zip(self.tasks, self.records, strict=True) if task.spec.path == path]
 
     def notes(self) -> tuple[Note, ...]:
         """Return what is worth knowing of the responses."""
@@ -73,39 +68,91 @@ class Written:
         text = f"{n:,} values of the responses are NaN or infinite, let in as asked"
         return (Note(code="responses-not-finite", text=text),) if n else ()
 
-    def moments(self, n_neurons: int) -> Moments:
-        """Return the statistics of the responses over the train tier."""
-        moments = Moments.empty(n_neurons)
-        for record in self.records:
+    def moments(self, path: str, n_channels: int) -> Moments:
+        """Return the statistics of an array over the train tier."""
+        moments = Moments.empty(n_channels)
+        for record in self.of(path):
             if "moments.n" in record.arrays:
-                part = Moments(**{n: record.arrays[f"moments.{n}"] for n in ("n", "mean", "m2", "low", "high")})
-                moments = moments.merge(part)
+                moments = moments.merge(Moments(**{n: record.arrays[f"moments.{n}"] for n in MOMENTS}))
         return moments
 
 
-def _responses(known: Known, written: Written) -> Signal:
-    spec = known.plan.responses
-    return Signal(
-        name="responses",
-        dims=spec.dims,
-        unit=None,
-        description="deconvolved activity, arbitrary units, as published",
-        channels=(),
-        clock=known.plan.response_clock.document(),
-        rounding=rounding_of(known.raw.response_dtype, spec.dtype, written.max_error("responses")),
+def finish(known: Known, written: Written) -> Session:
+    """Put the store together and on the disk, the root last.
+
+    Returns
+    -------
+    Session
+        The document that went into the root.
+
+    Raises
+    ------
+    SourceInvalid
+        A member that nothing had read before cannot be read.
+    """
+    raw, plan, options = known.raw, known.plan, known.recipe.options
+    builder = SessionBuilder(known.recipe.path("store"), options)
+    variants = plan.films.variants
+    builder.tables(
+        Tables(raw.neurons, raw.n_neurons, plan.trials, raw.trial_variables, variants, plan.clock.grid, raw.order_basis)
     )
+    rate = raw.rate if raw.identity.modality == "dynamic" else None
+    builder.frames(variants, Frames(plan.frames, raw.film_dtype, rate), written.of(plan.frames.path))
+    trains = [trial for trial in plan.trials if trial.tier == "train"]
+    text = "deconvolved activity, arbitrary units, as published"
+    responses = RawSignal("responses", ("neuron",), raw.response_dtype, None, (), text)
+    path = plan.responses.path
+    builder.sharded_signal(responses, plan.response_clock, plan.responses, written.of(path))
+    shown = sum(not trial.responses_withheld for trial in trains)
+    builder.train_statistics("responses", written.moments(path, raw.n_neurons), ("neuron",), shown)
+    for signal in raw.signals:
+        _small_signal(known, builder, signal, len(trains))
+    builder.train_statistics(raw.identity.film, _film_moments(known), (), len(trains))
+    builder.source_statistics(keep_small_statistics(raw, options.preset, builder.writer))
+    for _, spec in big_statistics(raw, options.preset):
+        builder.shards(spec, written.of(spec.path))
+    return builder.finish(raw.identity, raw.licence, raw.citations, _provenance(known, written))
 
 
-def _stimuli(known: Known, written: Written) -> StimulusTable:
-    spec, variants = known.plan.frames, known.plan.films.variants
-    return StimulusTable(
-        n_variants=len(variants),
-        n_groups=len({variant.group for variant in variants}),
-        n_frames=known.plan.films.n_frames,
-        frame_shape=known.raw.frame_shape,
-        dtype=str(spec.dtype),  # type: ignore[arg-type]  # one of the three by construction
-        integral=spec.dtype == np.uint8,
-        rounding=rounding_of(known.raw.film_dtype, spec.dtype, written.max_error("frames")),
+def _small_signal(known: Known, builder: SessionBuilder, signal: RawSignal, n_train: int) -> None:
+    """Add pupil, running or gaze on the session's clock, or say that it was withheld."""
+    plan, options, scanned = known.plan, known.recipe.options, known.scanned
+    source = np.concatenate([scan.signals[signal.name] for scan in scanned])
+    stored = rounded(source, stored_dtype(source.dtype, options))
+    if signal.name in plan.withheld:
+        none = TickClock.from_runs(known.raw.rate, [], nominal=True)
+        builder.small_signal(signal, none, stored[:0], 0.0, withheld=True)
+        return
+    error = largest_error(source, stored) if source.dtype != stored.dtype else 0.0
+    builder.small_signal(replace(signal, dtype=source.dtype), plan.clock, stored, error)
+    in_train = np.repeat([scan.trial.tier == "train" for scan in scanned], [scan.n_valid for scan in scanned])
+    n_channels = max(1, stored[:1].size)
+    train = stored[in_train].reshape(-1, n_channels)
+    moments = Moments.of(train) if len(train) else Moments.empty(n_channels)
+    builder.train_statistics(signal.name, moments, signal.dims, n_train)
+
+
+def _film_moments(known: Known) -> Moments:
+    moments = Moments.empty(1)
+    for record in known.scans:
+        moments = moments.merge(Moments(**{n: record.arrays[f"film.{n}"] for n in MOMENTS}))
+    return moments
+
+
+def _provenance(known: Known, written: Written) -> Provenance:
+    digest, n_bytes, notes = _digest(known, written)
+    return Provenance(
+        source_name=known.raw.members.path.name,
+        source_digest=digest,
+        source_members=len(known.raw.members.sizes),
+        source_bytes=n_bytes,
+        reader=known.recipe.reader,
+        package="sensorium-data",
+        version=__version__,
+        options=known.recipe.options,
+        codec=known.plan.responses.codec,
+        notes=(*known.notes, *notes, *written.notes()),
+        converted_at=datetime.now(UTC),
     )
 
 
@@ -124,72 +171,3 @@ def _digest(known: Known, written: Written) -> tuple[str, int, tuple[Note, ...]]
         text = f"{len(unread)} members are no part of the format and were left out: {', '.join(unread[:5])}"
         notes = (Note(code="members-left-out", text=text),)
     return digest_of(digests.items()), sum(members.sizes.values()), notes
-
-
-def _write_shards(known: Known, written: Written, writer: StoreWriter) -> None:
-    found: dict[str, tuple[ArraySpec, list[Record]]] = {
-        spec.path: (spec, []) for spec in (known.plan.responses, known.plan.frames)
-    }
-    for task, record in zip(written.tasks, written.records, strict=True):
-        found.setdefault(task.spec.path, (task.spec, []))[1].append(record)
-    for spec, records in found.values():
-        writer.sharded(spec, [shard_record(record) for record in records])
-
-
-def finish(known: Known, prepared: Prepared, written: Written) -> Session:
-    """Add what follows from the shards, and put everything on the disk, the root last.
-
-    Returns
-    -------
-    Session
-        The document that went into the root.
-
-    Raises
-    ------
-    SourceInvalid
-        A member that nothing had read before cannot be read.
-    """
-    writer, trials = prepared.writer, known.plan.trials
-    _write_shards(known, written, writer)
-    n_trials = sum(trial.tier == "train" and not trial.responses_withheld for trial in trials)
-    moments = {"responses": (written.moments(known.raw.n_neurons), ("neuron",))}
-    arrays, statistics = train_statistics(moments, {"responses": n_trials}, known.recipe.options.preset)
-    for array in arrays:
-        writer.small(array.spec, array.values)
-    signals = (_responses(known, written), *prepared.signals)
-    for signal in signals:
-        writer.group(f"{Paths.signals}/{signal.name}", signal.model_dump(mode="json", exclude={"rounding"}))
-    session = _session(known, written, signals, (*statistics, *prepared.statistics))
-    writer.finish(session)
-    return session
-
-
-def _session(known: Known, written: Written, signals: tuple[Signal, ...], statistics: tuple[Statistic, ...]) -> Session:
-    raw, plan = known.raw, known.plan
-    digest, n_bytes, notes = _digest(known, written)
-    return Session(
-        identity=raw.identity,
-        neurons=NeuronTable(n=raw.n_neurons, columns=columns_of(raw.neurons)),
-        stimuli=_stimuli(known, written),
-        trials=TrialTable(
-            n=len(plan.trials), tiers=_tiers(plan.trials), order_inferred=bool(raw.order_basis),
-            order_basis=raw.order_basis,
-        ),
-        signals=signals,
-        statistics=statistics,
-        licence=raw.licence,
-        citations=raw.citations,
-        provenance=Provenance(
-            source_name=raw.members.path.name,
-            source_digest=digest,
-            source_members=len(raw.members.sizes),
-            source_bytes=n_bytes,
-            reader=known.recipe.reader,
-            package="sensorium-data",
-            version=__version__,
-            options=known.recipe.options,
-            codec=plan.responses.codec,
-            notes=(*known.notes, *notes, *written.notes()),
-            converted_at=datetime.now(UTC),
-        ),
-    )  # fmt: skip

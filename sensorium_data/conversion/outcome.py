@@ -41,6 +41,10 @@ def notes_of(raw: RawSession, records: Sequence[Record], plan: Plan, gain: float
     if missing:
         shown = ", ".join(map(str, missing[:8])) + (" …" if len(missing) > 8 else "")
         notes.append(Note(code="trials-missing", text=f"{len(missing)} trials are listed without data: {shown}"))
+    if plan.withheld:
+        names = ", ".join(sorted(plan.withheld))
+        text = f"{names} are zeros in all {sum(not t.missing for t in plan.trials)} trials: withheld, and not served"
+        notes.append(Note(code="behaviour-withheld", text=text))
     if gain is not None and plan.responses.codec == "raw":
         text = f"packing gained only {gain:.2f}× on a sample of the responses; they are stored raw"
         notes.append(Note(code="packing-not-worth-it", text=text))

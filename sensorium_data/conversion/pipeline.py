@@ -8,17 +8,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from sensorium_data.conversion.films import plan_films, spooled_films
-from sensorium_data.conversion.finish import Written, finish
+from sensorium_data.conversion.films import plan_films, shown_films
+from sensorium_data.conversion.finish import Known, Written, finish
 from sensorium_data.conversion.finite import infinite_tables
 from sensorium_data.conversion.inspect import inspect_responses, inspect_tasks
 from sensorium_data.conversion.outcome import notes_of, report_of, skipped, up_to_date
 from sensorium_data.conversion.plan import make_plan
-from sensorium_data.conversion.prepare import Known, big_statistics, prepare
 from sensorium_data.conversion.recipe import Recipe
 from sensorium_data.conversion.run import run_tasks
 from sensorium_data.conversion.scan import gather_scans, scan_batch, scan_tasks
 from sensorium_data.conversion.shardtasks import do_task, shard_tasks
+from sensorium_data.conversion.shipped import big_statistics
+from sensorium_data.conversion.stimulusids import held_against_ids
 from sensorium_data.errors import BadArgument, Problem, SourceInvalid, StoreInvalid, near_miss
 from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import ConvertOptions, ConvertReport, Existing, Precision, Preset
@@ -37,10 +38,11 @@ if TYPE_CHECKING:
     from sensorium_data.schemas import Session
     from sensorium_data.sources import RawSession
 
-__all__ = ["convert", "plan_only"]
+__all__ = ["convert", "options_of", "plan_only"]
 
 
-def _options(preset: str, precision: str, allow_nan: bool, existing: str) -> ConvertOptions:
+def options_of(preset: str, precision: str, allow_nan: bool, existing: str) -> ConvertOptions:
+    """Return the options of a conversion; raise BadArgument for a value that is unknown."""
     for name, value, kinds in (
         ("preset", preset, Preset),
         ("precision", precision, Precision),
@@ -81,7 +83,7 @@ def plan_only(source: str | Path, target: str | Path, *, reader: str | None = No
 
     Parameters and errors as `convert`.
     """
-    options = _options(preset, precision, allow_nan, existing)
+    options = options_of(preset, precision, allow_nan, existing)
     source, target = named(source), named(target)
     found, raw = open_source(source, reader)
     if (done := _nothing_to_do(source, target, raw, found.name, options, existing, thorough=False)) is not None:
@@ -162,7 +164,7 @@ def convert(
     >>> sd.convert(source, folder + "/mouse.zarr").n_neurons
     5
     """
-    options = _options(preset, precision, allow_nan, existing)
+    options = options_of(preset, precision, allow_nan, existing)
     source, target = named(source), named(target)
     report(Progress("read", 0, 1, "sources", str(source)))
     found, raw = open_source(source, reader)
@@ -175,7 +177,8 @@ def convert(
         if (done := _nothing_to_do(source, target, raw, found.name, options, existing)) is not None:
             scratch.discard()
             return done
-        recipe = Recipe(str(source.resolve()), found.name, raw.members.fingerprint(), options, str(scratch.root))
+        root = str(scratch.root.absolute())  # the workers of a cluster have working folders of their own
+        recipe = Recipe(str(source.resolve()), found.name, raw.members.fingerprint(), options, root)
         recipe.remember(raw)
         try:
             session, checks, resumed = _build_sound(scratch, recipe, raw, client, report)
@@ -190,7 +193,7 @@ def convert(
 
 
 def _scan(recipe: Recipe, raw: RawSession, client: object, report: Report) -> tuple[list[Scanned], list[Record]]:
-    tasks = scan_tasks(recipe, raw.trials)
+    tasks = scan_tasks(recipe, raw)
     n_threads = settings().n_threads
     records = run_tasks(scan_batch, tasks, stage="scan", n_threads=n_threads, client=client, report=report)
     problems = [problem for record in records for problem in record.facts["problems"]]
@@ -224,9 +227,11 @@ def _build(recipe: Recipe, raw: RawSession, client: object, report: Report, *, r
     """Write the whole store into the scratch folder and return its document."""
     scanned, scans = _scan(recipe, raw, client, report)
     gain = _gain(scans)
-    films = spooled_films(raw, scanned, recipe.path("spool"), verify=resumed)
-    plan = make_plan(raw, scanned, plan_films(raw, scanned, films), recipe.options, gain)
-    known = Known(recipe, raw, plan, scanned, scans, notes_of(raw, scans, plan, gain))
+    films = plan_films(shown_films(raw, scanned, recipe.path("spool"), verify=resumed))
+    plan = make_plan(raw, scanned, films, recipe.options, gain)
+    problems, notes = held_against_ids(raw.stimulus_ids, plan.trials)
+    _raise_problems(Path(recipe.source), [asdict(problem) for problem in problems])
+    known = Known(recipe, raw, plan, scanned, scans, (*notes_of(raw, scans, plan, gain), *notes))
     tasks = shard_tasks(recipe, plan, big_statistics(raw, recipe.options.preset))
     n_threads = settings().n_threads
     records = run_tasks(do_task, tasks, stage="write", n_threads=n_threads, client=client, report=report)
@@ -236,7 +241,7 @@ def _build(recipe: Recipe, raw: RawSession, client: object, report: Report, *, r
     keep_only(store, written.keys)
     with ThreadPoolExecutor(1) as disk:
         flushed = disk.submit(flush_folders, store)  # the disk works on the shards while the rest is made
-        session = finish(known, prepare(known), written)
+        session = finish(known, written)
         flushed.result()
     return session
 

@@ -54,6 +54,7 @@ class Plan:
     responses: ArraySpec
     frames: ArraySpec
     released: tuple[tuple[RawTrial, int], ...]
+    withheld: frozenset[str] = frozenset()
 
     def pieces(self, shard: int) -> tuple[Piece, ...]:
         """Return the parts of trials that make up a shard of the responses."""
@@ -75,11 +76,14 @@ def _usual_length(scanned: Sequence[Scanned]) -> int:
 def _in_time(raw: RawSession, scanned: Sequence[Scanned], films: FilmPlan) -> tuple[Trial, ...]:
     """Lay the trials end to end at the nominal rate.
 
-    Where one is missing, or what came before is unknown, the clock leaves a gap as long as the usual trial: how long it
-    really was is not published, and trials on both sides must not look contiguous.
+    Where a film is missing, or what came before is unknown, the clock leaves a gap as long as the usual trial: how long
+    it really was is not published, and trials on both sides must not look contiguous. Images are never contiguous:
+    each is a segment of its own, and needs no gap, which would cost a run of ticks for each of thousands.
     """
-    gap = _usual_length(scanned)
-    found = {scan.trial.trial_id: (scan, films.variant_of[i]) for i, scan in enumerate(scanned)}
+    static = raw.identity.modality == "static"
+    gap = 0 if static else _usual_length(scanned)
+    variant_of = {variant.digest: variant.variant for variant in films.variants}
+    found = {scan.trial.trial_id: (scan, variant_of[scan.digest]) for scan in scanned}
     trials: list[Trial] = []
     tick, segment, gapped = 0, -1, True
     for order, trial in enumerate(raw.trials):
@@ -106,6 +110,12 @@ def _in_time(raw: RawSession, scanned: Sequence[Scanned], films: FilmPlan) -> tu
         )  # fmt: skip
         tick, gapped = tick + scan.n_valid, False
     return tuple(trials)
+
+
+def _withheld_signals(scanned: Sequence[Scanned]) -> frozenset[str]:
+    """Return the signals that are zeros, as they cannot be, in every trial."""
+    blank = [frozenset(scan.blank) for scan in scanned]
+    return frozenset.intersection(*blank) if blank else frozenset()
 
 
 def make_plan(
@@ -143,4 +153,4 @@ def make_plan(
         Paths.frames, (films.n_frames, *raw.frame_shape), pixel, axes, codec_for(options.preset, pixel), True
     )
     released = tuple((s.trial, s.n_valid) for s in scanned if not s.withheld)
-    return Plan(trials, clock, response_clock, films, responses, frames, released)
+    return Plan(trials, clock, response_clock, films, responses, frames, released, _withheld_signals(scanned))

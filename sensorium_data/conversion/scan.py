@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ScanTask", "Scanned", "gather_scans", "scan_batch", "scan_tasks"]
 
-BATCH = 8  # trials a task: 60 MB of films read, 5 MB of frames spooled
-
 
 @dataclass(frozen=True, slots=True)
 class ScanTask:
@@ -59,13 +57,14 @@ class Scanned:
     still: float
     signature: NDArray[np.float32]
     signals: dict[str, NDArray[Any]]
+    blank: tuple[str, ...] = ()
 
 
-def scan_tasks(recipe: Recipe, trials: Sequence[RawTrial]) -> list[ScanTask]:
+def scan_tasks(recipe: Recipe, raw: RawSession) -> list[ScanTask]:
     """Return the tasks that scan the trials that are there."""
-    present = [trial for trial in trials if not trial.missing]
-    starts = range(0, len(present), BATCH)
-    return [ScanTask(recipe, i, tuple(present[start : start + BATCH])) for i, start in enumerate(starts)]
+    present = [trial for trial in raw.trials if not trial.missing]
+    starts = range(0, len(present), raw.batch)
+    return [ScanTask(recipe, i, tuple(present[start : start + raw.batch])) for i, start in enumerate(starts)]
 
 
 def scan_batch(task: ScanTask) -> Record:
@@ -94,7 +93,7 @@ def _film_moments(frames: NDArray[Any]) -> Moments:
 
 def _overflows(trial: RawTrial, scan: Scan, options: ConvertOptions) -> tuple[Problem, ...]:
     """Return what does not fit the dtype it would be stored in; infinity that was published is another matter."""
-    streams = scan.signals | ({} if scan.frames.dtype == np.uint8 else {"video": scan.frames})
+    streams = scan.signals | ({} if scan.frames.dtype == np.uint8 else {"film": scan.frames})
     return tuple(
         Problem(
             "overflow",
@@ -156,6 +155,7 @@ class _Batch:
                 "offset": offset,
                 "still": _still(scan.frames),
                 "notes": list(scan.note_codes),
+                "blank": list(scan.blank),
             }
         )
 
@@ -220,6 +220,7 @@ def gather_scans(tasks: Sequence[ScanTask], records: Sequence[Record]) -> list[S
                     still=facts["still"],
                     signature=record.arrays["signatures"][mark : mark + n_marks],
                     signals=signals,
+                    blank=tuple(facts["blank"]),
                 )
             )
             row, mark = row + n, mark + n_marks

@@ -1,15 +1,13 @@
-"""The small arrays of a store: neurons, trials, stimuli, statistics, and the signals that fit one chunk."""
+"""The small arrays of a store: neurons, trials, stimuli and statistics, a chunk each."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.conversion.rounding import largest_error, rounded, rounding_of, stored_dtype
-from sensorium_data.moments import Moments
-from sensorium_data.schemas import Column, Signal, Statistic
+from sensorium_data.schemas import Column, Statistic
 from sensorium_data.store.layout import ArraySpec, Codec, Paths, codec_for
 
 if TYPE_CHECKING:
@@ -17,12 +15,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sensorium_data.clock import TickClock
-    from sensorium_data.conversion.scan import Scanned
-    from sensorium_data.schemas import ConvertOptions, Preset, Stimulus, Trial
-    from sensorium_data.sources import RawColumn, RawSession, RawSignal
+    from sensorium_data.moments import Moments
+    from sensorium_data.schemas import Preset, Stimulus, Trial
+    from sensorium_data.sources import RawColumn
 
-__all__ = ["TRAIN_DEFINITION", "Small", "columns_of", "signal_arrays", "table_arrays", "train_statistics"]
+__all__ = ["TRAIN_DEFINITION", "Small", "columns_of", "small", "table_arrays", "train_statistics"]
 
 TRAIN_DEFINITION = (
     "over all valid samples of the trials of tier `train` whose responses are not withheld, one number a channel; "
@@ -53,7 +50,8 @@ class Small:
     values: NDArray[Any]
 
 
-def _small(path: str, values: NDArray[Any], dims: tuple[str, ...], preset: Preset, **attrs: str | bool | None) -> Small:
+def small(path: str, values: NDArray[Any], dims: tuple[str, ...], preset: Preset, **attrs: str | bool | None) -> Small:
+    """Return an array of one chunk; attributes that are empty are left out."""
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8")
     said = {name: value for name, value in attrs.items() if value not in (None, "")}
@@ -80,11 +78,17 @@ def _rows(documents: Sequence[Trial] | Sequence[Stimulus], name: str, dtype: typ
     return np.array(values, np.str_) if dtype is str else np.array(values, dtype)
 
 
-def table_arrays(raw: RawSession, trials: Sequence[Trial], variants: Sequence[Stimulus], preset: Preset) -> list[Small]:
-    """Return the arrays of neurons/, trials/ and stimuli/."""
+def table_arrays(
+    neurons: Mapping[str, RawColumn],
+    variables: Mapping[str, RawColumn],
+    trials: Sequence[Trial],
+    variants: Sequence[Stimulus],
+    preset: Preset,
+) -> list[Small]:
+    """Return the arrays of neurons/, trials/ (with what a source has beside the known columns) and stimuli/."""
     arrays = [
-        _small(f"{Paths.neurons}/{name}", c.values, c.dims, preset, units=c.unit, description=c.description)
-        for name, c in raw.neurons.items()
+        small(f"{Paths.neurons}/{name}", c.values, c.dims, preset, units=c.unit, description=c.description)
+        for name, c in neurons.items()
     ]
     kinds: dict[str, type] = {"tier": str, "role": str, "responses_withheld": np.bool_, "missing": np.bool_}
     for name, text in TRIAL_TEXTS.items():
@@ -92,78 +96,33 @@ def table_arrays(raw: RawSession, trials: Sequence[Trial], variants: Sequence[St
         units = "ticks" if name in ("start", "stop") else None
         inferred = True if name == "order" else None
         path = f"{Paths.trials}/{name}"
-        arrays.append(_small(path, values, ("trial",), preset, units=units, description=text, inferred=inferred))
-    for name, c in raw.trial_variables.items():
+        arrays.append(small(path, values, ("trial",), preset, units=units, description=text, inferred=inferred))
+    for name, c in variables.items():
         path = f"{Paths.trials}/{name if name not in TRIAL_TEXTS else f'published_{name}'}"
-        arrays.append(_small(path, c.values, c.dims, preset, description=c.description))
+        arrays.append(small(path, c.values, c.dims, preset, units=c.unit, description=c.description))
     texts: dict[str, type] = {"label": str, "label_source": str, "digest": str, "max_difference": np.float64}
     for name in ("variant", "group", "first_frame", "n_frames", "label", "label_source", "digest", "max_difference",
                  "n_different"):  # fmt: skip
         values = _rows(variants, name, texts.get(name, np.int64))
         units = "grey levels" if name == "max_difference" else None
-        arrays.append(_small(f"{Paths.stimuli}/{name}", values, ("variant",), preset, units=units))
+        arrays.append(small(f"{Paths.stimuli}/{name}", values, ("variant",), preset, units=units))
     return arrays
 
 
-@dataclass(slots=True)
-class _Gathered:
-    parts: list[NDArray[Any]] = field(default_factory=list)
-    train: list[NDArray[Any]] = field(default_factory=list)
-
-
-def signal_arrays(
-    raw: RawSession, scanned: Sequence[Scanned], clock: TickClock, options: ConvertOptions
-) -> tuple[list[Small], list[Signal], dict[str, Moments]]:
-    """Return pupil, running and gaze on the session's clock, their documents, and their statistics over the train tier."""
-    arrays, signals, moments = [], [], {}
-    for signal in raw.signals:
-        gathered = _Gathered()
-        for scan in scanned:
-            gathered.parts.append(scan.signals[signal.name])
-            if scan.trial.tier == "train":
-                gathered.train.append(scan.signals[signal.name])
-        source = np.concatenate(gathered.parts)
-        stored = rounded(source, stored_dtype(source.dtype, options))
-        array = _small(Paths.values(signal.name), stored, ("time", *signal.dims), options.preset, units=signal.unit)
-        arrays.append(array)
-        error = largest_error(source, stored) if source.dtype != stored.dtype else 0.0
-        signals.append(_signal(signal, clock, source, stored, error))
-        n_channels = max(1, stored[:1].size)
-        train = np.concatenate(gathered.train) if gathered.train else source[:0]
-        values = rounded(train, stored.dtype).reshape(-1, n_channels)
-        moments[signal.name] = Moments.of(values) if len(values) else Moments.empty(n_channels)
-    return arrays, signals, moments
-
-
-def _signal(signal: RawSignal, clock: TickClock, source: NDArray[Any], stored: NDArray[Any], error: float) -> Signal:
-    return Signal(
-        name=signal.name,
-        dims=("time", *signal.dims),
-        unit=signal.unit,
-        description=signal.description,
-        channels=signal.channels,
-        clock=clock.document(),
-        rounding=rounding_of(source.dtype, stored.dtype, error),
-    )
-
-
 def train_statistics(
-    moments: Mapping[str, tuple[Moments, tuple[str, ...]]], n_trials: Mapping[str, int], preset: Preset
-) -> tuple[list[Small], list[Statistic]]:
-    """Return the store's own statistics of the train tier, one set a signal."""
-    arrays, documents = [], []
-    for signal, (moment, dims) in moments.items():
-        for name, values in moment.measures().items():
-            shaped = values if dims else values.reshape(())
-            arrays.append(_small(f"{Paths.train_statistics}/{signal}/{name}", shaped, dims, preset))
-        documents.append(
-            Statistic(
-                signal=signal,
-                origin="train",
-                measures=("mean", "std", "min", "max", "n"),
-                dims=dims,
-                definition=TRAIN_DEFINITION,
-                n_trials=n_trials[signal],
-            )
-        )
-    return arrays, documents
+    signal: str, moments: Moments, dims: tuple[str, ...], n_trials: int, preset: Preset
+) -> tuple[list[Small], Statistic]:
+    """Return the store's own statistics of a signal over the train tier."""
+    arrays = [
+        small(f"{Paths.train_statistics}/{signal}/{name}", values if dims else values.reshape(()), dims, preset)
+        for name, values in moments.measures().items()
+    ]
+    document = Statistic(
+        signal=signal,
+        origin="train",
+        measures=("mean", "std", "min", "max", "n"),
+        dims=dims,
+        definition=TRAIN_DEFINITION,
+        n_trials=n_trials,
+    )
+    return arrays, document

@@ -43,6 +43,11 @@ class Identity(Document):
     mouse: str | None = Field(default=None, description="letter the literature uses, where there is one")
     species: str | None = None
 
+    @property
+    def film(self) -> Literal["video", "image"]:
+        """What the stimulus of a trial is called: `video` of a dynamic recording, `image` of a static one."""
+        return "video" if self.modality == "dynamic" else "image"
+
 
 class Licence(Document):
     """Terms of the recording, not of this software."""

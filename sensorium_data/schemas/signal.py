@@ -102,6 +102,7 @@ class Signal(Document):
     channels: tuple[Channel, ...] = ()
     clock: Clock
     rounding: Rounding
+    withheld: bool = Field(default=False, description="published as zeros in every trial; there are no samples")
 
     @model_validator(mode="after")
     def _time_first(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sensorium_data.schemas.base import Digest, Document, NonNegative, Positive
-from sensorium_data.schemas.signal import Rounding
+from sensorium_data.schemas.signal import Rate, Rounding
 
 __all__ = ["LabelSource", "Stimulus", "StimulusTable"]
 
@@ -37,7 +37,8 @@ class StimulusTable(Document):
     n_variants: NonNegative
     n_groups: NonNegative
     n_frames: NonNegative
-    frame_shape: tuple[Positive, ...] = Field(description="(y, x) or (channel, y, x)")
+    frame_shape: tuple[Positive, ...] = Field(description="(y, x) or (channel, y, x); empty where nothing was kept")
+    rate: Rate | None = Field(default=None, description="frames a second from a trial's start; none for images")
     dtype: Literal["uint8", "float32", "float64"]
     integral: bool = Field(description="true when every published pixel was an integer from 0 to 255")
     rounding: Rounding

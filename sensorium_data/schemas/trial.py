@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from sensorium_data.schemas.base import Document, Integer, Name, NonNegative, RowOrMissing
+from sensorium_data.schemas.signal import Rate
 
 __all__ = ["ROLES", "Role", "Tier", "Trial", "TrialTable"]
 
@@ -30,8 +31,9 @@ ROLES: dict[str, Role] = {
 class Trial(Document):
     """One presentation.
 
-    ``start`` and ``stop`` are ticks of the session's clock, half-open; ``n_valid`` is ``stop - start``. ``order`` is
-    the presentation order; for published files it is inferred from the file numbers.
+    ``start`` and ``stop`` are ticks of the trial table's clock, half-open. ``n_valid`` counts the samples shown or
+    recorded: ``stop - start`` on the nominal clock of published trials. ``order`` is the presentation order; for
+    published files it is inferred from the file numbers.
     """
 
     trial_id: NonNegative = Field(description="the published file number")
@@ -49,11 +51,11 @@ class Trial(Document):
 
     @model_validator(mode="after")
     def _half_open(self) -> Self:
-        if self.stop - self.start != self.n_valid:
+        if self.stop - self.start < self.n_valid:
             msg = f"[{self.start}, {self.stop}) does not hold {self.n_valid} samples"
             raise ValueError(msg)
-        if self.missing != (self.n_valid == 0):
-            msg = "a trial is missing exactly when it has no valid sample"
+        if self.missing and self.n_valid:
+            msg = "a missing trial has no valid sample"
             raise ValueError(msg)
         return self
 
@@ -73,5 +75,7 @@ class TrialTable(Document):
 
     n: NonNegative
     tiers: tuple[Tier, ...]
+    origin_ns: Integer = Field(default=0, description="time of tick 0 of start and stop")
+    rate: Rate | None = Field(default=None, description="ticks a second; where none is given, as the signals' clocks")
     order_inferred: bool = Field(description="true where the presentation order was not published")
     order_basis: str = ""

@@ -91,6 +91,8 @@ class Scan:
         The responses are published as zeros.
     digests : dict of str
         SHA-256 of each member that was read whole.
+    blank : tuple of str
+        Signals that are zeros here, as they cannot be; one that is so in every trial was withheld.
     """
 
     frames: NDArray[Any]
@@ -99,11 +101,16 @@ class Scan:
     digests: dict[str, str]
     note_codes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    blank: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class RawSession(ABC):
-    """A published recording: what is known at once, and its arrays on demand, safe from several threads."""
+    """A published recording: what is known at once, and its arrays on demand, safe from several threads.
+
+    ``batch`` is how many trials are read as one task (some 60 MB of them); ``stimulus_ids`` what the source calls the
+    film or image of a trial, by trial id, where it calls it anything. Grouping is by content, and is held against them.
+    """
 
     identity: Identity
     licence: Licence | None
@@ -123,6 +130,8 @@ class RawSession(ABC):
     rate: Fraction = Fraction(30)
     order_basis: str = ""
     note_texts: dict[str, str] = field(default_factory=dict)
+    batch: int = 8
+    stimulus_ids: dict[int, str] | None = None
 
     @abstractmethod
     def scan(self, trial: RawTrial, *, allow_nan: bool, memory: Memory | None = None) -> Scan:

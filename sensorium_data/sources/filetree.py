@@ -54,6 +54,11 @@ class Tree:
         """Add something worth knowing that is no problem."""
         self.notes.append(Note(code=code, text=text))
 
+    @property
+    def count(self) -> str:
+        """How many problems there are, in words."""
+        return "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+
     def table(self, name: str) -> NDArray[Any] | None:
         """Return a small array of `meta/`, or None with a problem added."""
         if name not in self.members.sizes:
@@ -73,6 +78,15 @@ class Tree:
         pattern = re.compile(rf"data/{stream}/(0|[1-9]\d*)\.npy")
         found = ((pattern.fullmatch(name), name) for name in self.members.sizes)
         return dict(sorted((int(match[1]), name) for match, name in found if match))
+
+    def header_of_each_size(self, files: Mapping[int, str]) -> dict[int, Header]:
+        """Return for each file the header of the first of its size; thousands of small files cost an opening each."""
+        first: dict[int, int] = {}
+        for number, name in files.items():
+            first.setdefault(self.members.sizes[name], number)
+        found = self.headers({number: files[number] for number in first.values()})
+        alike = {number: first[self.members.sizes[name]] for number, name in files.items()}
+        return {number: found[same] for number, same in alike.items() if same in found}
 
     def headers(self, files: Mapping[int, str]) -> dict[int, Header]:
         """Return the headers of a stream's files; files without a sound one become problems."""
@@ -207,7 +221,8 @@ class Tree:
         Parameters
         ----------
         dims_of : mapping of stream to (dims, shape)
-            Dims and shape of a trial of the stream as published, time last, 0 where any length is right.
+            Dims and shape of a trial of the stream as published, time last where there is any, 0 where any length is
+            right.
         """
         found = []
         for name in self.names_below("meta/statistics"):
@@ -272,7 +287,9 @@ def _one_length(found: Sequence[tuple[RawStatistic, tuple[int, ...]]]) -> tuple[
 
 def _fitting(shape: tuple[int, ...], dims: tuple[str, ...], expected: tuple[int, ...]) -> tuple[str, ...] | None:
     """Return dims with time first, for a full-shape or per-channel array; None for any other shape."""
-    fits = all(want in (0, have) for have, want in zip(shape, expected, strict=False))
-    if not fits or len(shape) not in (len(dims), len(dims) - 1):
+    if not all(want in (0, have) for have, want in zip(shape, expected, strict=False)):
         return None
-    return ("frame", *dims[:-1]) if len(shape) == len(dims) else dims[: len(shape)]
+    timed = dims[-1] == "time"
+    if timed and len(shape) == len(dims):
+        return ("frame", *dims[:-1])
+    return dims[: len(shape)] if len(shape) == len(dims) - timed else None

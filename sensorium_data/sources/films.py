@@ -12,7 +12,7 @@ from sensorium_data.errors import Problem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ValidFilm", "as_integral", "valid_film"]
+__all__ = ["ValidFilm", "as_integral", "infinite", "valid_film", "valid_image"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,33 @@ def valid_film(film: NDArray[Any], where: str, *, allow_nan: bool, length_from: 
     if not allow_nan and frames.dtype.kind == "f" and np.isinf(valid).any():
         problems.append(Problem("infinite", where, "holds infinite pixels (--allow-nan lets them in)"))
     return ValidFilm(frames, whole is not None, () if whole is not None else _why_not(frames), tuple(problems))
+
+
+def valid_image(image: NDArray[Any], where: str, *, allow_nan: bool) -> ValidFilm:
+    """Return a published image as a film of one frame.
+
+    Parameters
+    ----------
+    image : ([channel,] y, x) float or int, grey levels
+    where : str
+        The member, for problems.
+    allow_nan : bool
+        Let NaN and infinity through.
+    """
+    whole = as_integral(image)
+    if whole is not None:
+        return ValidFilm(whole[None], integral=True)
+    problems = []
+    if not allow_nan and (n := int(np.isnan(image).sum())):
+        problems.append(Problem("nan-in-valid", where, f"has {n} NaN pixels (--allow-nan lets them in)"))
+    if not allow_nan and np.isinf(image).any():
+        problems.append(infinite(where))
+    return ValidFilm(image[None], False, _why_not(image), tuple(problems))
+
+
+def infinite(where: str) -> Problem:
+    """Return the problem of a member that holds infinity."""
+    return Problem("infinite", where, "holds infinite values (--allow-nan lets them in)")
 
 
 def _why_not(frames: NDArray[Any]) -> tuple[str, ...]:

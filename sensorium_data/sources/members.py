@@ -77,6 +77,7 @@ class Members(Protocol):
 
     path: Path
     root: str
+    litter: tuple[str, ...]  # names of files that are no part of the recording; they are never read
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -160,16 +161,20 @@ class FolderMembers:
         self.path = path
         self.root = path.name
         found: dict[str, tuple[int, int]] = {}
+        litter: list[str] = []
         for folder, files in _walk(path):
             for file in files:
                 whole = Path(folder, file)
                 name = whole.relative_to(path).as_posix()
-                if not is_litter(name):
-                    try:
-                        status = whole.stat()
-                    except OSError:
-                        status = whole.lstat()  # a link that leads nowhere; reading it says so
-                    found[name] = (status.st_size, status.st_mtime_ns)
+                if is_litter(name):
+                    litter.append(name)
+                    continue
+                try:
+                    status = whole.stat()
+                except OSError:
+                    status = whole.lstat()  # a link that leads nowhere; reading it says so
+                found[name] = (status.st_size, status.st_mtime_ns)
+        self.litter = tuple(sorted(litter))
         self._found = dict(sorted(found.items()))
         self.sizes = {name: size for name, (size, _) in self._found.items()}
 

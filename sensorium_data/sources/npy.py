@@ -14,13 +14,16 @@ import numpy as np
 from sensorium_data.sources.members import MemberError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from sensorium_data.sources.members import Content, Members, Memory
 
-__all__ = ["Header", "Loaded", "array_of", "header_of", "load"]
+__all__ = ["Header", "Loaded", "array_of", "common_dtype", "header_of", "load"]
 
 HEAD = 4096  # enough for every header numpy writes for a plain array; version 1 headers end at 64 KiB at the latest
+SMALL = 1 << 18  # bytes that may be read before it is known what they are
 ALLOWED = "biufSU"
 
 
@@ -76,7 +79,11 @@ def header_of(members: Members, name: str) -> Header:
     MemberError
         Not a `.npy`, an object array or pickle, or more or fewer bytes than the header promises.
     """
-    header = _parse(_header_bytes(members.head(name, HEAD)))
+    return _sound_header(members.head(name, HEAD), members.sizes[name])
+
+
+def _sound_header(head: bytes, seen: int) -> Header:
+    header = _parse(_header_bytes(head))
     if header.dtype.hasobject:
         raise MemberError(
             "npy-object", "holds Python objects (a pickle), which are never loaded; expected plain numbers"
@@ -84,11 +91,16 @@ def header_of(members: Members, name: str) -> Header:
     wide = header.dtype.kind == "f" and header.dtype.itemsize > 8  # long double: what it holds depends on the machine
     if wide or header.dtype.kind not in ALLOWED or header.dtype.names is not None or header.dtype.itemsize == 0:
         raise MemberError("npy-dtype", f"holds {header.dtype}, expected plain numbers or strings")
-    expected, seen = header.offset + header.nbytes, members.sizes[name]
+    expected = header.offset + header.nbytes
     if any(not 0 <= n < 1 << 63 for n in header.shape) or expected != seen:
         code = "npy-truncated" if seen < expected else "npy-size"
         raise MemberError(code, f"{seen:,} bytes where its header {header.shape} {header.dtype} needs {expected:,}")
     return header
+
+
+def common_dtype(headers: Mapping[int, Header]) -> np.dtype[Any]:
+    """Return the floating-point dtype that holds all files of a stream."""
+    return np.result_type(*{header.dtype for header in headers.values()}, np.float16)
 
 
 def array_of(content: Content, header: Header) -> NDArray[Any]:
@@ -106,6 +118,9 @@ def load(members: Members, name: str, memory: Memory | None = None) -> Loaded:
     MemberError
         As `header_of`, or the bytes cannot be read.
     """
+    if members.sizes[name] <= SMALL:  # of a small file, opening it is the cost: once, not twice
+        content = members.read(name, memory)
+        return Loaded(array_of(content, _sound_header(bytes(content.data[:HEAD]), len(content.data))), content.sha256)
     header = header_of(members, name)
     content = members.read(name, memory)
     return Loaded(array_of(content, header), content.sha256)

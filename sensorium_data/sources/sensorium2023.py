@@ -13,10 +13,11 @@ import numpy as np
 
 from sensorium_data.errors import SourceInvalid
 from sensorium_data.sources.base import RawSession, RawStatistic, RawTrial, Scan
+from sensorium_data.sources.behaviour import behaviour_signals, identity_of
 from sensorium_data.sources.filetree import Tree
-from sensorium_data.sources.films import valid_film
+from sensorium_data.sources.films import infinite, valid_film
 from sensorium_data.sources.members import MemberError
-from sensorium_data.sources.npy import Loaded, header_of, load
+from sensorium_data.sources.npy import Loaded, common_dtype, load
 from sensorium_data.sources.sensorium2023_facts import (
     CITATIONS,
     KIND_LENGTHS,
@@ -26,7 +27,8 @@ from sensorium_data.sources.sensorium2023_facts import (
     ORDER_BASIS,
     SHORTEST_IMAGES,
 )
-from sensorium_data.sources.sensorium2023_headers import dtype_of, identity_of, shapes_of, signals_of
+from sensorium_data.sources.sensorium2023_headers import shapes_of
+from sensorium_data.sources.withheld import is_withheld
 
 if TYPE_CHECKING:
     from sensorium_data.errors import Problem
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["Sensorium2023"]
 
 STREAMS = ("videos", "responses", "behavior", "pupil_center")
-PROBE = 65536  # bytes of a response file read to see that it is not withheld
 STILL = 0.5  # sequences of images stand still in 0.9 of their frames, moving noise in none
 
 NOTES = {
@@ -78,35 +79,15 @@ class Recording(RawSession):
             n_valid = len(film.frames)
         name = self._name("responses", trial)
         try:
-            withheld = self._withheld(name, n_valid, digests, allow_nan=allow_nan)
+            withheld = is_withheld(self.members, name, n_valid, digests, allow_nan=allow_nan)
         except MemberError as error:
             problems.append(error.problem(name))
         if film is None:
             return Scan(np.zeros((0, *self.frame_shape), np.uint8), {}, withheld, digests, (), tuple(problems))
         signals, notes = self._behaviour(arrays["behavior"], arrays["pupil_center"], n_valid)
         if not allow_nan:
-            problems += [_infinite(self._name(s, trial)) for s in arrays if s != "videos" and np.isinf(arrays[s]).any()]
+            problems += [infinite(self._name(s, trial)) for s in arrays if s != "videos" and np.isinf(arrays[s]).any()]
         return Scan(film.frames, signals, withheld, digests, (*notes, *film.notes), tuple(problems))
-
-    def _withheld(self, name: str, n_valid: int, digests: dict[str, str], *, allow_nan: bool) -> bool:
-        """True when the valid responses are zeros, every one; a file of other values is not read to its end."""
-        header = header_of(self.members, name)
-        size = header.dtype.itemsize
-        probe = self.members.head(name, header.offset + PROBE)[header.offset :]
-        if _nonzero(np.frombuffer(probe[: len(probe) // size * size], header.dtype)):
-            return False
-        loaded = load(self.members, name)
-        valid = loaded.array[:, :n_valid]
-        if _nonzero(loaded.array):
-            return False
-        if not valid.any():
-            digests[name] = loaded.sha256
-            return True
-        if not allow_nan:
-            n_nan, n_inf = int(np.isnan(valid).sum()), int(np.isinf(valid).sum())
-            what = f"holds zeros, as withheld responses do, but also {n_nan} NaN and {n_inf} infinite values"
-            raise MemberError("nan-in-valid" if n_nan else "infinite", what)
-        return False
 
     def _behaviour(
         self, behavior: np.ndarray[Any, Any], centre: np.ndarray[Any, Any], n_valid: int
@@ -160,19 +141,8 @@ class Recording(RawSession):
         return (fitting[0], "facts+length") if len(fitting) == 1 else ("", "")
 
 
-def _nonzero(values: np.ndarray[Any, Any]) -> bool:
-    """True when some value is neither zero nor NaN nor infinite."""
-    return bool(np.nan_to_num(values, posinf=0, neginf=0).any())
-
-
 def _fits(kind: str, n_valid: int) -> bool:
     return n_valid == KIND_LENGTHS[kind] if kind in KIND_LENGTHS else n_valid >= SHORTEST_IMAGES
-
-
-def _infinite(where: str) -> Problem:
-    from sensorium_data.errors import Problem
-
-    return Problem("infinite", where, "holds infinite values (--allow-nan lets them in)")
 
 
 class Sensorium2023:
@@ -196,7 +166,7 @@ class Sensorium2023:
             With every problem found.
         """
         tree = Tree(members)
-        identity = identity_of(members)
+        identity = identity_of(members, "dynamic", lambda key: MICE[key].letter if key in MICE else None)
         files = {stream: tree.stream(stream) for stream in STREAMS}
         mouse = _mouse(tree, identity)
         trials = tree.trials(files, mouse.appended_from if mouse else None)
@@ -212,18 +182,20 @@ class Sensorium2023:
         variables = tree.trial_variables(trials)
         if tree.problems:
             hint = "are the files as published? download them again"
-            raise SourceInvalid(f"{members.path}: {_count(tree)}", hint=hint, problems=tree.problems)
+            raise SourceInvalid(f"{members.path}: {tree.count}", hint=hint, problems=tree.problems)
         return Recording(
             identity=identity,
             licence=LICENCE if mouse else None,
             citations=CITATIONS if mouse else (),
             trials=trials,
-            signals=signals_of(n_behavior, headers),
+            signals=behaviour_signals(
+                n_behavior, common_dtype(headers["behavior"]), common_dtype(headers["pupil_center"])
+            ),
             neurons=neurons,
             trial_variables=variables,
             statistics=statistics,
             n_neurons=n_neurons,
-            response_dtype=dtype_of(headers["responses"]),
+            response_dtype=common_dtype(headers["responses"]),
             film_dtype=np.result_type(*{header.dtype for header in headers["videos"].values()}),
             frame_shape=frame_shape,
             members=members,
@@ -240,8 +212,3 @@ def _mouse(tree: Tree, identity: Identity) -> Mouse | None:
         text = f"`{identity.name}` names none of the ten published mice: kinds of stimuli and licence are not known"
         tree.note("recording-unknown", text)
     return mouse
-
-
-def _count(tree: Tree) -> str:
-    n = len(tree.problems)
-    return "1 problem" if n == 1 else f"{n} problems"

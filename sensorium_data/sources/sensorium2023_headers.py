@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from sensorium_data.schemas import Channel, Identity
-from sensorium_data.sources.base import RawSignal
-from sensorium_data.sources.sensorium2023_facts import MICE
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sensorium_data.sources.filetree import Tree
-    from sensorium_data.sources.members import Members
     from sensorium_data.sources.npy import Header
 
-__all__ = ["dtype_of", "identity_of", "shapes_of", "signals_of"]
-
-
-def identity_of(members: Members) -> Identity:
-    """Return who was recorded and when, from the name of the folder; whatever it is called, it is a recording."""
-    name = members.root
-    match = re.match(r"dynamic((\d+)-(\d+)-(\d+))(?:-|$)", name)
-    key, animal, session, scan = match.groups() if match else (name, None, None, None)
-    mouse = MICE[key].letter if key in MICE else None
-    species = "mouse" if match else None
-    return Identity(
-        key=key,
-        name=name,
-        modality="dynamic",
-        animal_id=animal,
-        session=session,
-        scan=scan,
-        mouse=mouse,
-        species=species,
-    )
+__all__ = ["shapes_of"]
 
 
 def shapes_of(tree: Tree, headers: Mapping[str, Mapping[int, Header]]) -> tuple[int, tuple[int, int], int]:
@@ -69,20 +42,3 @@ def _check_channels(tree: Tree, leading: Mapping[str, tuple[int, ...]]) -> None:
         if n_channels not in allowed:
             expected_text = " or ".join(map(str, allowed))
             tree.fault("npy-shape", f"data/{stream}", f"has {n_channels} channels, expected {expected_text}")
-
-
-def dtype_of(headers: Mapping[int, Header]) -> np.dtype[Any]:
-    """Return the floating-point dtype that holds all files of a stream."""
-    return np.result_type(*{header.dtype for header in headers.values()}, np.float16)
-
-
-def signals_of(n_behavior: int, headers: Mapping[str, Mapping[int, Header]]) -> tuple[RawSignal, ...]:
-    """Return pupil, running and gaze as the headers announce them."""
-    behavior, centre = dtype_of(headers["behavior"]), dtype_of(headers["pupil_center"])
-    axes = (Channel(name="x", unit="px"), Channel(name="y", unit="px"))
-    pupil = RawSignal("pupil", (), behavior, "px", (Channel(name="dilation", unit="px"),), "pupil dilation")
-    if n_behavior == 3:
-        channels = (*pupil.channels, Channel(name="dilation_change", unit="px/s"))
-        pupil = RawSignal("pupil", ("channel",), behavior, None, channels, "pupil dilation and its change")
-    running = RawSignal("running", (), behavior, "cm/s", (Channel(name="speed", unit="cm/s"),), "treadmill speed")
-    return pupil, running, RawSignal("gaze", ("axis",), centre, "px", axes, "centre of the pupil in the eye camera")

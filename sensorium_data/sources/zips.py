@@ -76,7 +76,8 @@ class ZipMembers:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        infos = [info for info in _directory(path) if not info.filename.startswith("__MACOSX/")]
+        listed = _directory(path)
+        infos = [info for info in listed if not info.filename.startswith("__MACOSX/")]
         problems = [problem for info in infos if (problem := _fault(info))]
         names = [info.filename for info in infos if info.filename and not info.is_dir()]
         twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
@@ -88,6 +89,8 @@ class ZipMembers:
         kept = {info.filename.removeprefix(prefix): info for info in infos if info.filename.startswith(prefix)}
         self._infos = {n: i for n, i in sorted(kept.items()) if not i.is_dir() and not is_litter(n)}
         self.sizes = {name: info.file_size for name, info in self._infos.items()}
+        whole = {prefix + name for name in self._infos}
+        self.litter = tuple(sorted(i.filename for i in listed if not i.is_dir() and i.filename not in whole))
 
     def _packed(self, info: zipfile.ZipInfo, view: memoryview) -> memoryview:
         """Fill a view with a member's first bytes as they lie in the archive; return as much of it as there were."""

@@ -10,7 +10,7 @@ import google_crc32c
 import numpy as np
 from pydantic import ValidationError
 
-from sensorium_data.clock import TickClock, clock_of
+from sensorium_data.clock import clock_of, trial_grid
 from sensorium_data.schemas import Document, ExplicitClock, Neuron, Stimulus, Trial
 from sensorium_data.settings import settings
 from sensorium_data.store.check import Remark, register
@@ -38,8 +38,9 @@ def _expected(store: OpenStore) -> Iterator[tuple[str, tuple[int, ...], tuple[st
         yield f"{Paths.trials}/{name}", (session.trials.n,), ("trial",)
     for name in Stimulus.model_fields:
         yield f"{Paths.stimuli}/{name}", (session.stimuli.n_variants,), ("variant",)
-    shape = (session.stimuli.n_frames, *session.stimuli.frame_shape)
-    yield Paths.frames, shape, ("frame", "y", "x") if len(shape) == 3 else ("frame", "channel", "y", "x")
+    if session.stimuli.n_variants:
+        shape = (session.stimuli.n_frames, *session.stimuli.frame_shape)
+        yield Paths.frames, shape, ("frame", "y", "x") if len(shape) == 3 else ("frame", "channel", "y", "x")
     for signal in session.signals:
         yield Paths.values(signal.name), (_n_samples(signal),), signal.dims
 
@@ -142,14 +143,35 @@ def trials(store: OpenStore) -> Iterator[Remark]:
         yield f"{Paths.trials}/trial_id", "names a trial more than once"
     if (table["start"][1:] < table["stop"][:-1]).any():
         yield Paths.trials, "trials overlap in time"
-    if ((table["variant"] >= store.session.stimuli.n_variants) | (table["variant"] < 0) & ~table["missing"]).any():
+    published = any(getattr(signal.clock, "nominal", False) for signal in store.session.signals)
+    lowest = np.where(table["missing"] | (not published), -1, 0)
+    if ((table["variant"] >= store.session.stimuli.n_variants) | (table["variant"] < lowest)).any():
         yield f"{Paths.trials}/variant", "points outside stimuli/"
         return
     yield from _shown(store, table)
+    if published:
+        yield from _laid_out(store, table)
+
+
+def _laid_out(store: OpenStore, table: Mapping[str, NDArray[Any]]) -> Iterator[Remark]:
+    """Hold published trials, laid end to end on a nominal clock, against the clocks of the signals."""
+    for row in np.flatnonzero(table["stop"] - table["start"] != table["n_valid"]):
+        yield f"{Paths.trials}[{row}]", f"is {table['stop'][row] - table['start'][row]} ticks long, not as its samples"
+    for row in np.flatnonzero(table["missing"] != (table["n_valid"] == 0)):
+        yield f"{Paths.trials}[{row}]", "is missing exactly when it has no sample, and here it is not so"
+    grid = trial_grid(store.session)
     for signal in store.session.signals:
-        clock = clock_of(signal.clock) if not isinstance(signal.clock, ExplicitClock) else None
-        if isinstance(clock, TickClock):
-            yield from _on_clock(signal.name, clock, table)
+        if isinstance(signal.clock, ExplicitClock) or signal.withheld:
+            continue
+        clock = clock_of(signal.clock)
+        absent = table["missing"] | (table["responses_withheld"] if signal.name == "responses" else False)
+        rows = clock.intervals(grid, table["start"], table["stop"])
+        there = np.diff(rows, axis=1)[:, 0]
+        for row in np.flatnonzero(~absent & (there != table["n_valid"])):
+            yield f"{Paths.trials}[{row}]", f"is not wholly on the clock of `{signal.name}`"
+        expected = int(table["n_valid"][~absent].sum())
+        if expected != clock.n_samples:
+            yield Paths.values(signal.name), f"has {clock.n_samples} samples, the trials add up to {expected}"
 
 
 def _shown(store: OpenStore, table: Mapping[str, NDArray[Any]]) -> Iterator[Remark]:
@@ -166,16 +188,6 @@ def _shown(store: OpenStore, table: Mapping[str, NDArray[Any]]) -> Iterator[Rema
             yield where, f"has stimulus {table['stimulus'][row]}, its film is of group {stimuli['group'][variant]}"
         if store.session.identity.modality == "dynamic" and table["n_valid"][row] != stimuli["n_frames"][variant]:
             yield where, f"has {table['n_valid'][row]} samples, its film has {stimuli['n_frames'][variant]} frames"
-
-
-def _on_clock(name: str, clock: TickClock, table: Mapping[str, NDArray[Any]]) -> Iterator[Remark]:
-    absent = table["missing"] | (table["responses_withheld"] if name == "responses" else False)
-    for row in np.flatnonzero(~absent):
-        if clock.rows(int(table["start"][row]), int(table["stop"][row])) is None:
-            yield f"{Paths.trials}[{row}]", f"is not wholly on the clock of `{name}`"
-    expected = int(table["n_valid"][~absent].sum())
-    if expected != clock.n_samples:
-        yield Paths.values(name), f"has {clock.n_samples} samples, the trials add up to {expected}"
 
 
 @register("stimuli")

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.clock import TickClock, clock_of
+from sensorium_data.clock import Clock, clock_of, rows_within, trial_grid
 from sensorium_data.moments import Moments
 from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
 from sensorium_data.store.check import Remark, register
 from sensorium_data.store.layout import SHARD, Paths
+from sensorium_data.store.rows import RowReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,22 +27,20 @@ ROWS = 600  # rows read at once: 19 MB of 8,000 float32 neurons, and a divisor o
 TOLERANCE = 1e-9  # relative; the sums are made in another order than at conversion, in float64
 
 
-def _train_rows(store: OpenStore, clock: TickClock, *, withheld: bool) -> NDArray[np.bool_]:
+def _train_rows(store: OpenStore, clock: Clock, *, withheld: bool) -> NDArray[np.bool_]:
     """Return which rows of a clock belong to the train tier, (time,) bool."""
     table = store.table(Paths.trials, Trial.model_fields)
-    rows = np.zeros(clock.n_samples, bool)
-    wanted = (table["tier"] == "train") & ~table["missing"]
+    wanted = (table["role"] == "train") & ~table["missing"]
     if withheld:
         wanted &= ~table["responses_withheld"]
-    for i in np.flatnonzero(wanted):
-        found = clock.rows(int(table["start"][i]), int(table["stop"][i]))
-        if found is not None:
-            rows[found] = True
-    return rows
+    return rows_within(clock, trial_grid(store.session), table["start"][wanted], table["stop"][wanted])
 
 
 def _blocks(store: OpenStore, path: str) -> Iterator[tuple[int, NDArray[Any]]]:
     array = store.array(path)
+    if array.shards is None:  # one chunk, decoded once
+        yield 0, store.values(path)
+        return
     step = ROWS if SHARD % ROWS == 0 else SHARD
     for start in range(0, array.shape[0], step):
         yield start, store.read(array, slice(start, start + step))
@@ -73,11 +72,8 @@ def _differs(store: OpenStore, name: str, moments: Moments) -> Iterator[Remark]:
 
 def _signal(store: OpenStore, signal: Signal) -> Iterator[Remark]:
     path, allowed = Paths.values(signal.name), store.session.provenance.options.allow_nan
-    if isinstance(signal.clock, ExplicitClock):
-        return
-    clock = clock_of(signal.clock)
-    if not isinstance(clock, TickClock):
-        return
+    times = store.values(Paths.times(signal.name)) if isinstance(signal.clock, ExplicitClock) else None
+    clock = clock_of(signal.clock, times)
     array = store.array(path)
     if not array.ndim or array.shape[0] != clock.n_samples:
         yield path, f"has shape {array.shape}, its clock has {clock.n_samples:,} samples"
@@ -96,10 +92,10 @@ def _signal(store: OpenStore, signal: Signal) -> Iterator[Remark]:
 def _film_moments(store: OpenStore) -> Moments:
     """Return the statistics of all pixels shown in train trials, repeats counted as often as they were shown."""
     trials, stimuli = store.table(Paths.trials), store.table(Paths.stimuli)
-    frames, moments = store.array(Paths.frames), Moments.empty(1)
-    for variant in trials["variant"][(trials["tier"] == "train") & ~trials["missing"]].tolist():
-        first = int(stimuli["first_frame"][variant])
-        film = store.read(frames, slice(first, first + int(stimuli["n_frames"][variant])))
+    frames, moments = RowReader(store, Paths.frames), Moments.empty(1)
+    shown = (trials["role"] == "train") & ~trials["missing"] & (trials["variant"] >= 0)
+    for variant in sorted(trials["variant"][shown].tolist()):
+        film = frames.read(int(stimuli["first_frame"][variant]), int(stimuli["n_frames"][variant]))
         moments = moments.merge(Moments.of(film.reshape(-1, 1)))
     return moments
 
@@ -111,18 +107,19 @@ def statistics(store: OpenStore) -> Iterator[Remark]:
     for signal in store.session.signals:
         if signal.name in own:
             yield from _signal(store, signal)
-    if "video" in own:
-        yield from _differs(store, "video", _film_moments(store))
+    if (film := store.session.identity.film) in own:
+        yield from _differs(store, film, _film_moments(store))
 
 
 @register("films", thorough=True)
 def films(store: OpenStore) -> Iterator[Remark]:
     """Every film still has the SHA-256 of its frames."""
-    table, frames = store.table(Paths.stimuli, Stimulus.model_fields), store.array(Paths.frames)
+    if not store.session.stimuli.n_variants:
+        return
+    table, frames = store.table(Paths.stimuli, Stimulus.model_fields), RowReader(store, Paths.frames)
     exact = store.session.stimuli.rounding.exact
     for row, digest in enumerate(table["digest"].tolist()):
-        first, n = int(table["first_frame"][row]), int(table["n_frames"][row])
-        film = np.ascontiguousarray(store.read(frames, slice(first, first + n)))
+        film = np.ascontiguousarray(frames.read(int(table["first_frame"][row]), int(table["n_frames"][row])))
         if not store.session.provenance.options.allow_nan and film.dtype.kind == "f" and not np.isfinite(film).all():
             yield f"{Paths.stimuli}[{row}]", "has NaN or infinite pixels"
         seen = hashlib.sha256(f"{film.dtype.str}{film.shape}".encode() + film.tobytes()).hexdigest()
@@ -137,10 +134,11 @@ def behaviour_nan(store: OpenStore) -> Iterator[Remark]:
     for signal in store.session.signals:
         if signal.name == "responses":
             continue
-        values = store.values(Paths.values(signal.name))
-        if n := int(np.isnan(values).any(axis=tuple(range(1, values.ndim))).sum()):
-            share = n / max(1, len(values))
-            yield (
-                Paths.values(signal.name),
-                f"has NaN in {n} samples ({share:.1%}); they are kept, and masked by loaders",
-            )
+        n = n_rows = 0
+        for _, values in _blocks(store, Paths.values(signal.name)):
+            n_rows += len(values)
+            if values.dtype.kind == "f":
+                n += int(np.isnan(values).reshape(len(values), -1).any(axis=1).sum()) if len(values) else 0
+        if n:
+            what = f"has NaN in {n} samples ({n / n_rows:.1%}); they are kept, and masked by loaders"
+            yield Paths.values(signal.name), what

@@ -1,0 +1,77 @@
+"""What names, headers and tables of a Sensorium 2022 recording tell, before any image is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sensorium_data.sources.base import RawColumn, RawTrial
+    from sensorium_data.sources.filetree import Tree
+    from sensorium_data.sources.npy import Header
+
+__all__ = ["Shapes", "image_variable", "shapes_of", "stimulus_ids"]
+
+# Ranks that were published or are documented: the tutorial writes vectors with a leading axis of one.
+RANKS = {"images": (2, 3), "responses": (1, 2), "behavior": (1, 2), "pupil_center": (1, 2)}
+Shapes = dict[str, tuple[int, ...]]
+
+
+def shapes_of(tree: Tree, headers: Mapping[str, Mapping[int, Header]]) -> Shapes:
+    """Return the shape of each stream's files; every file that disagrees with the first becomes a problem."""
+    shapes: Shapes = {}
+    for stream, ranks in RANKS.items():
+        for number, header in headers[stream].items():
+            where, shape = f"data/{stream}/{number}.npy", header.shape
+            if len(shape) not in ranks or 0 in shape:
+                tree.fault("npy-shape", where, f"has shape {shape}, expected {' or '.join(map(str, ranks))} axes")
+                continue
+            if header.dtype.kind not in "fiu":
+                tree.fault("npy-dtype", where, f"holds {header.dtype}, expected numbers")
+            expected = shapes.setdefault(stream, shape)
+            if shape != expected:
+                tree.fault("npy-shape", where, f"has shape {shape}, expected {expected} as its siblings")
+    _check_vectors(tree, shapes)
+    shapes.setdefault("images", (1, 1, 1))
+    return shapes
+
+
+def _check_vectors(tree: Tree, shapes: Shapes) -> None:
+    for stream, allowed in (("behavior", (2, 3)), ("pupil_center", (2,))):
+        shape = shapes.setdefault(stream, allowed[-1:])
+        if shape[-1] not in allowed or shape[:-1] not in ((), (1,)):
+            expected = " or ".join(map(str, allowed))
+            tree.fault("npy-shape", f"data/{stream}", f"has shape {shape}, expected {expected} values a trial")
+    responses = shapes.setdefault("responses", (0,))
+    if responses[:-1] not in ((), (1,)):
+        tree.fault("npy-shape", "data/responses", f"has shape {responses}, expected one value a neuron")
+
+
+def image_variable(variables: Mapping[str, RawColumn], what: str) -> RawColumn | None:
+    """Return the trial variable of an image, `frame_image_id` or, in colour, `colorframeprojector_image_id`."""
+    named = [column for name, column in sorted(variables.items()) if name.endswith(f"_image_{what}")]
+    return named[0] if named and named[0].dims == ("trial",) else None
+
+
+def _missing(value: Any) -> bool:  # noqa: ANN401  # whatever numpy holds
+    if isinstance(value, str):
+        return value.strip().lower() in ("", "nan", "none")
+    return bool(np.isnan(value)) or value < 0
+
+
+def stimulus_ids(tree: Tree, variables: Mapping[str, RawColumn], trials: Sequence[RawTrial]) -> dict[int, str] | None:
+    """Return the published id of each trial's image, by trial id; those that are missing are left out and noted."""
+    column = image_variable(variables, "id")
+    if column is None:
+        tree.note("image-ids-absent", "no trial variable names the images; repeats are found by content alone")
+        return None
+    ids = dict(zip((trial.trial_id for trial in trials), column.values.tolist(), strict=True))
+    lacking = [number for number, value in ids.items() if _missing(value)]
+    if lacking:
+        shown = ", ".join(map(str, lacking[:8])) + (" …" if len(lacking) > 8 else "")
+        text = f"{column.member} has no id for {len(lacking)} trials: {shown}; their repeats are found by content alone"
+        tree.note("image-ids-missing", text)
+    return {number: str(value) for number, value in ids.items() if number not in set(lacking)}

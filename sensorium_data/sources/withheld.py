@@ -1,0 +1,61 @@
+"""Withheld responses: published as zeros, with nothing in the metadata that says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sensorium_data.sources.members import MemberError
+from sensorium_data.sources.npy import header_of, load
+
+if TYPE_CHECKING:
+    from sensorium_data.sources.members import Members
+
+__all__ = ["is_withheld"]
+
+PROBE = 65536  # bytes of a file read to see that it is not withheld
+
+
+def is_withheld(members: Members, name: str, n_valid: int | None, digests: dict[str, str], *, allow_nan: bool) -> bool:
+    """True when the valid responses are zeros, every one; a file of other values is not read to its end.
+
+    Parameters
+    ----------
+    members : Members
+    name : str
+        Of the file of responses.
+    n_valid : int, optional
+        Samples along the last axis that are valid; all of them by default.
+    digests : dict
+        Gets the SHA-256 of the file where it was read whole.
+    allow_nan : bool
+        Take NaN and infinity among zeros for responses.
+
+    Raises
+    ------
+    MemberError
+        It cannot be read, or holds zeros beside NaN or infinity.
+    """
+    header = header_of(members, name)
+    size = header.dtype.itemsize
+    probe = members.head(name, header.offset + PROBE)[header.offset :]
+    if _nonzero(np.frombuffer(probe[: len(probe) // size * size], header.dtype)):
+        return False
+    loaded = load(members, name)
+    if _nonzero(loaded.array):
+        return False
+    valid = loaded.array[..., :n_valid]
+    if not valid.any():
+        digests[name] = loaded.sha256
+        return True
+    if not allow_nan:
+        n_nan, n_inf = int(np.isnan(valid).sum()), int(np.isinf(valid).sum())
+        what = f"holds zeros, as withheld responses do, but also {n_nan} NaN and {n_inf} infinite values"
+        raise MemberError("nan-in-valid" if n_nan else "infinite", what)
+    return False
+
+
+def _nonzero(values: np.ndarray[Any, Any]) -> bool:
+    """True when some value is neither zero nor NaN nor infinite."""
+    return bool(np.nan_to_num(values, posinf=0, neginf=0).any())
