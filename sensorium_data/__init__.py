@@ -14,18 +14,48 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from sensorium_data import errors as errors
+    from sensorium_data.conversion import audit_source as audit
     from sensorium_data.conversion import convert as convert
+    from sensorium_data.conversion import convert_all as convert_all
+    from sensorium_data.stimuli import StimulusGroups as StimulusGroups
+    from sensorium_data.stimuli import stimulus_groups as stimulus_groups
     from sensorium_data.views import Session as Session
     from sensorium_data.views import open_session as open_session
+    from sensorium_data.writing import SignalData as SignalData
+    from sensorium_data.writing import write_session as write_session
 
     testing: ModuleType  # not imported even here: import-linter would count it as a way up from every layer
 
 __version__ = "0.1.0"
-__all__ = ["Session", "__version__", "convert", "errors", "open_session", "testing"]
+__all__ = [
+    "Session",
+    "SignalData",
+    "StimulusGroups",
+    "__version__",
+    "audit",
+    "convert",
+    "convert_all",
+    "errors",
+    "open_session",
+    "stimulus_groups",
+    "testing",
+    "write_session",
+]
 
 # Where each public name lives. Nothing heavy is imported before it is asked for (PEP 562): `import sensorium_data`
 # must stay under 0.15 s, and numpy, zarr and xarray together cost five times that.
-_HOME = {"Session": "views", "convert": "conversion", "open_session": "views"}
+_HOME = {
+    "Session": "views",
+    "SignalData": "writing",
+    "StimulusGroups": "stimuli",
+    "audit": "conversion",
+    "convert": "conversion",
+    "convert_all": "conversion",
+    "open_session": "views",
+    "stimulus_groups": "stimuli",
+    "write_session": "writing",
+}
+_INSIDE = {"audit": "audit_source"}  # names that are longer at home, where `audit` is a module
 _MODULES = ("errors", "testing")
 
 
@@ -35,7 +65,7 @@ def __getattr__(name: str) -> object:
     if name not in _HOME:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), _INSIDE.get(name, name))
 
 
 def __dir__() -> list[str]:

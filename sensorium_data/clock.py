@@ -122,6 +122,9 @@ class TickClock:
     def intervals(self, grid: Grid, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows [first, last) sampled within each half-open interval, (interval, 2) int64.
 
+        Intervals in nanoseconds were rounded to them. So are then the times of the samples they are held against: one
+        that starts on a sample hits it, and one that stops on a sample leaves it out, at any rate.
+
         Parameters
         ----------
         grid : Grid
@@ -129,7 +132,10 @@ class TickClock:
         starts, stops : (interval,) int64, ticks of the grid
         """
         ends = [starts, stops]
-        if grid != self.grid:
+        if grid.rate == NANOSECOND:
+            first = self.grid.tick_from_rounded
+            ends = [np.array([first(grid.origin_ns + int(t)) for t in side], np.int64) for side in ends]
+        elif grid != self.grid:
             ends = [np.array([self.grid.tick_from(grid.ns(int(t))) for t in side], np.int64) for side in ends]
         return np.stack([self.rows_from(side) for side in ends], axis=1)
 
@@ -158,8 +164,8 @@ class TimesClock:
         return len(self.times_ns)
 
     def times_s(self) -> NDArray[np.float64]:
-        """Return the time of every row, (time,) float64 seconds."""
-        return self.times_ns / 1e9
+        """Return the time of every row, (time,) float64 seconds, each the closest float to the exact value."""
+        return Grid(Fraction(NANOSECOND)).times_s(self.times_ns)
 
     def intervals(self, grid: Grid, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows [first, last) sampled within each half-open interval, (interval, 2) int64.

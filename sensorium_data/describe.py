@@ -68,26 +68,31 @@ def _time(handle: SessionHandle) -> str:
     return f"{float(widest.rate):g} Hz {nominal}clock, {minutes:.1f} min in {runs} contiguous run{'s' * (runs != 1)}"
 
 
+def _stimuli(handle: SessionHandle) -> list[str]:
+    stimuli = handle.document.stimuli
+    if not stimuli.n_variants:
+        named = np.unique(handle.trials["stimulus"][handle.trials["stimulus"] >= 0])
+        return [f"{len(named)} by name, without frames"] if len(named) else []
+    shape = "×".join(map(str, stimuli.frame_shape))
+    kind = "films" if handle.document.identity.modality == "dynamic" else "images"
+    frames = f"{stimuli.n_frames:,} frames of {shape} {stimuli.dtype}"
+    labels = sorted(set(handle.stimuli["label"].tolist()) - {""})
+    lines = [f"{stimuli.n_variants} {kind} in {stimuli.n_groups} groups, {frames}"]
+    return [*lines, ", ".join(labels[:8]) + (" …" if len(labels) > 8 else "")] if labels else lines
+
+
 def facts_of(handle: SessionHandle) -> list[tuple[str, Sequence[str]]]:
     """Return labelled facts about a session, each with one or more lines."""
-    document, made, stimuli = handle.document, handle.document.provenance, handle.document.stimuli
+    document, made = handle.document, handle.document.provenance
     size = sum(path.stat().st_size for path in Path(handle.where).rglob("*") if path.is_file())
-    shape = "×".join(map(str, document.stimuli.frame_shape))
-    kind = "films" if document.identity.modality == "dynamic" else "images"
-    labels = sorted(set(handle.stimuli["label"].tolist()) - {""})
-    source = f"{made.reader} {made.source_name}, {human_bytes(made.source_bytes)}"
+    digest = f", sha256 {made.source_digest[:12]}…" if made.source_digest else ""
+    source = f"{made.reader} {made.source_name}, {human_bytes(made.source_bytes)}{digest}, {made.converted_at:%Y-%m-%d}"
     facts: list[tuple[str, Sequence[str]]] = [
         ("where", [f"{handle.where}, {human_bytes(size)}, {made.options.preset} ({made.codec})"]),
-        ("source", [f"{source}, sha256 {(made.source_digest or 'unknown')[:12]}…, {made.converted_at:%Y-%m-%d}"]),
+        ("source", [source]),
         ("neurons", [f"{document.neurons.n:,}: {', '.join(column.name for column in document.neurons.columns)}"]),
         ("trials", [f"{document.trials.n}: " + ", ".join(_tier(tier) for tier in document.trials.tiers)]),
-        (
-            "stimuli",
-            [
-                f"{stimuli.n_variants} {kind} in {stimuli.n_groups} groups, {stimuli.n_frames:,} frames of {shape} {stimuli.dtype}",
-                *([", ".join(labels)] if labels else []),
-            ],
-        ),
+        ("stimuli", _stimuli(handle)),
         ("signals", _signals(handle)),
         ("time", [_time(handle)]),
         ("licence", [document.licence.name if document.licence else "not known"]),

@@ -11,6 +11,7 @@
     │   │   └── ArchiveUnsafe                     the archive must not be trusted
     │   └── StoreInvalid                          the session store is wrong
     ├── StorageFailed        (OSError)            make room or get access, rerun  exit 6
+    ├── ClusterFailed        (ConnectionError)    start or mend the cluster, rerun exit 6
     ├── TargetExists         (FileExistsError)    choose what happens to it       exit 7
     │   └── TargetBusy                            wait for the other conversion
     └── Interrupted                               run again to resume             exit 130
@@ -33,6 +34,7 @@ __all__ = [
     "STORAGE_WORDS",
     "ArchiveUnsafe",
     "BadArgument",
+    "ClusterFailed",
     "DataInvalid",
     "Interrupted",
     "NoSuchItem",
@@ -40,6 +42,7 @@ __all__ = [
     "Problem",
     "SensoriumError",
     "SourceInvalid",
+    "StimulusLeakWarning",
     "StorageFailed",
     "StoreInvalid",
     "TargetBusy",
@@ -178,6 +181,13 @@ class StorageFailed(SensoriumError, OSError):
     exit_code = 6
 
 
+class ClusterFailed(SensoriumError, ConnectionError):
+    """A cluster cannot be reached, has lost its workers, or cannot do the work; nothing is lost, run again."""
+
+    code = "cluster-failed"
+    exit_code = 6
+
+
 class TargetExists(SensoriumError, FileExistsError):
     """Something is already there; nothing was changed."""
 
@@ -196,6 +206,12 @@ class Interrupted(SensoriumError):
 
     code = "interrupted"
     exit_code = 130
+
+
+class StimulusLeakWarning(UserWarning):
+    """A training set holds films that test tiers of another session show."""
+
+    code = "shared-films"
 
 
 def near_miss(word: str, known: Sequence[str]) -> str:

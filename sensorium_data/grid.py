@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
-from typing import TYPE_CHECKING
+from math import ceil, lcm
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from sensorium_data.errors import BadArgument
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NANOSECOND", "Grid", "as_ns", "as_rate"]
+__all__ = ["NANOSECOND", "Grid", "as_ns", "as_rate", "seconds_text", "whole_nanoseconds"]
 
 NANOSECOND = 10**9  # ticks a second of a grid of nanoseconds
+FURTHEST_NS = 2**62  # 146 years: differences of two such times fit 64 bits as well
+EXACT = 2**53  # integers up to it are floats
 
 
 def as_rate(rate_hz: float | str | Fraction) -> Fraction:
@@ -66,7 +69,58 @@ def as_ns(time_s: float | str | Fraction) -> int:
         time = time_s if isinstance(time_s, Fraction) else Fraction(str(time_s))
     except (ValueError, ZeroDivisionError):
         raise BadArgument(f"time {time_s!r} is not a number of seconds", code="bad-time") from None
-    return round(time * NANOSECOND)
+    if abs(time_ns := round(time * NANOSECOND)) > FURTHEST_NS:
+        raise BadArgument(f"time {time_s!r} is more than 146 years from 0; times are in seconds", code="bad-time")
+    return time_ns
+
+
+def whole_nanoseconds(times_s: ArrayLike) -> NDArray[np.int64]:
+    """Return times as whole nanoseconds, each as `as_ns` does.
+
+    Parameters
+    ----------
+    times_s : array-like of int or float, seconds
+
+    Raises
+    ------
+    BadArgument
+        They are no numbers, not finite, or too far from 0.
+
+    Examples
+    --------
+    >>> whole_nanoseconds([0.1, 1700000000.1])
+    array([          100000000, 1700000000100000000])
+    """
+    times = np.asarray(times_s)
+    if times.dtype.kind not in "fiu":
+        raise BadArgument(f"times are {times.dtype}, expected seconds as numbers", code="bad-time")
+    if len(wrong := np.flatnonzero(~np.isfinite(times))):
+        raise BadArgument(f"{len(wrong)} times are no numbers, the first in row {wrong[0]}", code="bad-time")
+    if len(wrong := np.flatnonzero(np.abs(times.astype(np.float64)) > FURTHEST_NS / NANOSECOND)):
+        what = f"row {wrong[0]} is {times.flat[wrong[0]]:g}, more than 146 years from 0; times are in seconds"
+        raise BadArgument(what, code="bad-time")
+    if times.dtype.kind != "f":
+        return times.astype(np.int64) * NANOSECOND
+    scaled = times.astype(np.float64) * NANOSECOND
+    whole = np.rint(scaled)
+    found = whole.astype(np.int64)
+    # Where the next half nanosecond is as near as floats may be off, or floats are coarse, the spelling decides.
+    unsure = (np.abs(scaled - whole) >= 0.5 - 2 * np.spacing(np.abs(scaled))) | (times.dtype != np.float64)
+    found[unsure] = [as_ns(time) for time in times[unsure]]
+    return found
+
+
+def seconds_text(time_ns: int) -> str:
+    """Return a time in seconds for people, to the nanosecond.
+
+    Examples
+    --------
+    >>> seconds_text(1_700_000_000_100_000_000), seconds_text(-250_000_000), seconds_text(2 * 10**9)
+    ('1700000000.1', '-0.25', '2')
+    """
+    whole, rest = divmod(abs(time_ns), NANOSECOND)
+    text = f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
+    return f"-{text}" if time_ns < 0 else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +147,40 @@ class Grid:
         return self.origin_ns + tick * NANOSECOND / self.rate
 
     def tick_from(self, time_ns: Fraction | int) -> int:
-        """Return the first tick that is not before a time in nanoseconds."""
+        """Return the first tick that is not before a time in nanoseconds, exact."""
         return ceil((time_ns - self.origin_ns) * self.rate / NANOSECOND)
 
-    def times_s(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the times of ticks in seconds.
+    def tick_from_rounded(self, time_ns: int) -> int:
+        """Return the first tick whose time, rounded to the nanosecond, is not before one that was rounded likewise.
 
-        Integers below 2**53 divide to the closest float, so with origin 0 no time is rounded twice.
+        1/30 s is kept as 33333333 ns and 2/30 s as 66666667 ns: either is the tick that it was before rounding.
         """
-        offset: NDArray[np.float64] = ticks * self.rate.denominator / self.rate.numerator
-        return offset + self.origin_ns / NANOSECOND if self.origin_ns else offset
+        edge = time_ns - Fraction(1, 2)
+        tick = self.tick_from(edge)
+        # Halves are rounded to even: at the edge itself a tick belongs to the even one of its neighbours.
+        return tick + 1 if time_ns % 2 and self.ns(tick) == edge else tick
+
+    def times_s(self, ticks: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the times of ticks in seconds, each the float closest to the exact value."""
+        origin, step = Fraction(self.origin_ns, NANOSECOND), 1 / self.rate
+        below = lcm(origin.denominator, step.denominator)
+        first, each = int(origin * below), int(step * below)
+        counted = _wide(ticks, below, abs(first) + each * (int(np.abs(ticks).max(initial=0)) + 1))
+        times: NDArray[np.float64] = (first + counted * each) / below
+        return times.astype(np.float64)
+
+    def whole_ns(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the times of ticks, rounded to whole nanoseconds, halves to even."""
+        step = NANOSECOND / self.rate
+        below, first, each = step.denominator, self.origin_ns * step.denominator, step.numerator
+        counted = _wide(ticks, 2 * below, 2 * (abs(first) + each * (int(np.abs(ticks).max(initial=0)) + 1)))
+        exact = first + counted * each
+        down, rest = exact // below, 2 * (exact % below)
+        up = (rest > below) | ((rest == below) & (down % 2 == 1))
+        times: NDArray[np.int64] = (down + up).astype(np.int64)
+        return times
+
+
+def _wide(ticks: NDArray[np.int64], *largest: int) -> NDArray[Any]:
+    """Return ticks as they are where what is computed of them is exact in 64 bits, else as integers of any size."""
+    return ticks if max(largest) < EXACT else ticks.astype(object)

@@ -9,22 +9,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
+
+from sensorium_data.candidates import TOLERANCE, candidates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Difference", "FilmReader", "difference", "group_films", "signature"]
+__all__ = [
+    "EVERY",
+    "Difference",
+    "FilmReader",
+    "Frames",
+    "Partition",
+    "block_means",
+    "difference",
+    "group_films",
+    "signature",
+]
 
 EVERY = 10  # frames between two samples of a signature
 BLOCKS = 4  # blocks along each image axis
-TOLERANCE = 1.0  # grey levels
 BLOCK_FRAMES = 60  # frames compared at once: 60 × 36 × 64 float32 stay in the cache
 
 Film: TypeAlias = "NDArray[Any]"
-FilmReader: TypeAlias = Callable[[int], Film]
+
+
+class Frames(Protocol):
+    """A film that is cut along time: an array, or what reads one from a store."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> Film:
+        """Return some frames, (time, …, y, x)."""
+        ...
+
+
+FilmReader: TypeAlias = Callable[[int], Frames]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +59,40 @@ class Difference:
 
     largest: float
     n_pixels: int
+
+
+class Partition:
+    """Things that are merged two by two into groups, each labelled by its smallest member.
+
+    Examples
+    --------
+    >>> parts = Partition(4)
+    >>> parts.join(3, 1)
+    >>> parts.labels()
+    array([0, 1, 2, 1])
+    """
+
+    def __init__(self, n: int) -> None:
+        self._parent = np.arange(n)
+
+    def root(self, i: int) -> int:
+        """Return the smallest member of the group of i."""
+        parent = self._parent
+        while (up := int(parent[i])) != i:
+            parent[i] = parent[up]
+            i = up
+        return i
+
+    def join(self, one: int, other: int) -> None:
+        """Make one group of two."""
+        a, b = self.root(one), self.root(other)
+        self._parent[max(a, b)] = min(a, b)
+
+    def labels(self) -> NDArray[np.int64]:
+        """Return the smallest member of the group of each, (n,)."""
+        while not np.array_equal(up := self._parent[self._parent], self._parent):
+            self._parent = up
+        return self._parent.copy()
 
 
 def signature(film: Film) -> NDArray[np.float32]:
@@ -46,18 +106,57 @@ def signature(film: Film) -> NDArray[np.float32]:
     -------
     (sampled frame, block) float32
     """
+    return block_means(film[::EVERY])
+
+
+def block_means(frames: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the means of 4 × 4 blocks of each frame.
+
+    Parameters
+    ----------
+    frames : (frame, …, y, x) uint8 or float, grey levels
+
+    Returns
+    -------
+    (frame, block) float32
+    """
+    if frames.dtype == np.uint8:
+        return _block_means_of_bytes(frames)
     with np.errstate(over="ignore"):
-        frames = film[::EVERY].reshape(len(film[::EVERY]), -1, *film.shape[-2:]).astype(np.float32)
-    for axis in (2, 3):
-        edges = np.unique(np.linspace(0, frames.shape[axis], BLOCKS, endpoint=False).astype(int))
-        widths = np.diff([*edges, frames.shape[axis]])
-        shape = [1, 1, 1, 1]
-        shape[axis] = len(widths)
-        frames = (np.add.reduceat(frames, edges, axis=axis) / widths.reshape(shape)).astype(np.float32)
-    return frames.reshape(len(frames), -1)
+        means: NDArray[np.float32] = frames.reshape(len(frames), -1, *frames.shape[-2:]).astype(np.float32)
+    for axis in (3, 2):  # along lines first: what is left is a 64th
+        edges, widths = _blocks(means.shape[axis])
+        sums = np.add.reduceat(means, edges, axis=axis, dtype=np.float64)
+        means = (sums / (widths if axis == 3 else widths[:, None])).astype(np.float32)
+    return means.reshape(len(means), -1)
 
 
-def difference(one: Film, other: Film, *, stop_above: float = np.inf) -> Difference:
+def _block_means_of_bytes(frames: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the same for whole grey levels: sums below 2**24 are exact in float32, and products of matrices fast."""
+    n_y, n_x = frames.shape[-2:]
+    down, across = _members_of_blocks(n_y), _members_of_blocks(n_x)
+    sums = down @ (frames.reshape(-1, n_y, n_x).astype(np.float32) @ across.T)
+    sizes = down.sum(axis=1)[:, None] * across.sum(axis=1)
+    means: NDArray[np.float32] = (sums / sizes).astype(np.float32)
+    return means.reshape(len(frames), -1)
+
+
+@lru_cache(maxsize=16)
+def _members_of_blocks(length: int) -> NDArray[np.float32]:
+    """Return which places along an axis each block holds, (block, place) of ones and zeros."""
+    edges, widths = _blocks(length)
+    places = np.arange(length)
+    return ((places >= edges[:, None]) & (places < (edges + widths)[:, None])).astype(np.float32)
+
+
+@lru_cache(maxsize=16)
+def _blocks(length: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the blocks along an axis begin, and how long they are."""
+    edges = np.unique(np.linspace(0, length, BLOCKS, endpoint=False).astype(np.int64))
+    return edges, np.diff([*edges, length])
+
+
+def difference(one: Frames, other: Frames, *, stop_above: float = np.inf) -> Difference:
     """Compare two films over the frames both have.
 
     Parameters
@@ -81,13 +180,9 @@ def difference(one: Film, other: Film, *, stop_above: float = np.inf) -> Differe
     return Difference(largest, count)
 
 
-def _alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    n = min(len(one), len(other))
-    # A hair above one level, as block means are rounded to float32; the pixels decide anyway.
-    return bool((np.abs(one[:n] - other[:n]) <= TOLERANCE + 1e-3).all())
-
-
-def group_films(signatures: Sequence[NDArray[np.float32]], film: FilmReader) -> NDArray[np.int64]:
+def group_films(
+    signatures: Sequence[NDArray[np.float32]], film: FilmReader, *, known: Partition | None = None
+) -> NDArray[np.int64]:
     """Return the group of each film; groups are numbered by their first member.
 
     Parameters
@@ -96,6 +191,8 @@ def group_films(signatures: Sequence[NDArray[np.float32]], film: FilmReader) -> 
         One for each film, as `signature` returns them.
     film : callable
         Returns the pixels of film i when they are needed.
+    known : Partition, optional
+        Films already known to be the same; what is found is merged into it.
 
     Returns
     -------
@@ -108,36 +205,13 @@ def group_films(signatures: Sequence[NDArray[np.float32]], film: FilmReader) -> 
     >>> group_films([signature(f) for f in films], films.__getitem__)
     array([0, 1, 0])
     """
-    parent = list(range(len(signatures)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
-    if not signatures:
-        return np.zeros(0, np.int64)
-    # Sorted by the first block of the first frame, only neighbours within one level can be the same film.
-    first = np.nan_to_num(np.array([s[0, 0] for s in signatures], np.float64), nan=-1.0)
-    order = np.argsort(first, kind="stable")
-    for position, i in enumerate(order):
-        for j in order[position + 1 :]:
-            if first[j] - first[i] > TOLERANCE + 1e-3:
-                break
-            a, b = root(int(i)), root(int(j))
-            if a != b and _alike_or_gappy(signatures[i], signatures[j]) and _same(film(int(i)), film(int(j))):
-                parent[max(a, b)] = min(a, b)
-    roots = np.array([root(i) for i in range(len(signatures))])
-    return np.unique(roots, return_inverse=True)[1].astype(np.int64)
+    parts = Partition(len(signatures)) if known is None else known
+    for ones, others in candidates(signatures, parts.labels):
+        for i, j in zip(ones.tolist(), others.tolist(), strict=True):
+            if parts.root(i) != parts.root(j) and _same(film(i), film(j)):
+                parts.join(i, j)
+    return np.unique(parts.labels(), return_inverse=True)[1].astype(np.int64)
 
 
-def _alike_or_gappy(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    n = min(len(one), len(other))
-    if np.isnan(one[:n]).any() or np.isnan(other[:n]).any():
-        return True
-    return _alike(one, other)
-
-
-def _same(one: Film, other: Film) -> bool:
+def _same(one: Frames, other: Frames) -> bool:
     return difference(one, other, stop_above=TOLERANCE).largest <= TOLERANCE

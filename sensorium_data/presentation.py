@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from sensorium_data.clock import TickClock
+from sensorium_data.grid import Grid
 
 if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import NDArray
 
+    from sensorium_data.handle import SessionHandle
     from sensorium_data.views import Session
 
 __all__ = ["presentation"]
@@ -31,15 +36,15 @@ def presentation(session: Session, row: int) -> xr.Dataset:
     handle = session.handle
     static = session.document.identity.modality == "static"
     streams = _streams(session, row)
-    shared = _one_clock([times for _, times in streams.values() if times is not None])
+    shared = _one_grid(handle) and _one_clock([times for _, times in streams.values() if times is not None])
+    apart = _own_dims(handle)
     data: dict[str, xr.Variable] = {}
     coords: dict[str, Any] = {}
-    coloured = any("channel" in variable.dims for name, (variable, _) in streams.items() if name == session.document.identity.film)
     for name, (variable, times) in streams.items():
         channels = session.channels(name) if name in handle.signals else {}
-        if coloured and "channel" in channels:  # of the film are other channels than of the pupil
-            variable = _renamed(variable, "channel", f"{name}_channel")
-            channels = {f"{name}_channel": (f"{name}_channel", channels["channel"][1])}
+        for dim in apart.intersection(channels):
+            variable = _renamed(variable, dim, f"{name}_{dim}")
+            channels = {f"{name}_{dim}": (f"{name}_{dim}", channels[dim][1])}
         if static:
             variable = variable.isel(time=0) if "time" in variable.dims else variable
         elif times is not None:
@@ -48,6 +53,33 @@ def presentation(session: Session, row: int) -> xr.Dataset:
             coords[dim] = (dim, times, {"units": "s"})
         data[name], coords = variable, coords | channels
     return xr.Dataset(data, coords, {name: handle.trials[name][row].item() for name in FACTS})
+
+
+def _one_grid(handle: SessionHandle) -> bool:
+    """True where film and signals tick alike, so that a trial may have one `time`: of a session, not of a trial.
+
+    A trial in which all streams but one have no samples has the names that the others have.
+    """
+    grids: set[object] = {
+        clock.grid if isinstance(clock, TickClock) else clock.times_ns.tobytes() for clock in handle.clocks.values()
+    }
+    stimuli = handle.document.stimuli
+    if not stimuli.n_variants or handle.document.identity.modality == "static":
+        return len(grids) < 2
+    # As `film_times_s` has it; a single image in a session of time has no clock to share.
+    film = handle.grid.rate if stimuli.rate is None else Fraction(stimuli.rate.numerator, stimuli.rate.denominator)
+    return len(grids) < 2 and all(isinstance(grid, Grid) and grid.rate == film for grid in grids)
+
+
+def _own_dims(handle: SessionHandle) -> set[str]:
+    """Return the dims whose labels differ between signals, or which are those of a film: each signal has its own."""
+    labels: dict[str, set[tuple[str, ...]]] = {}
+    for signal in handle.signals.values():
+        for dim in set(signal.dims[1:]) - {"neuron"}:
+            labels.setdefault(dim, set()).add(tuple(channel.name for channel in signal.channels))
+    n_axes = len(handle.document.stimuli.frame_shape)
+    film = ("channel", "y", "x")[3 - n_axes :]
+    return {dim for dim, found in labels.items() if len(found) > 1 or dim in film}
 
 
 def _streams(session: Session, row: int) -> dict[str, tuple[xr.Variable, NDArray[np.float64] | None]]:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import tomllib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sensorium_data.errors import BadArgument, near_miss
 
-__all__ = ["Settings", "load_settings", "settings"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Settings", "limited_threads", "load_settings", "settings"]
 
 PREFIX = "SENSORIUM_DATA_"
+# Set where somebody else says how many threads there are: on the worker of a cluster, whose processes may be many.
+_LIMIT: ContextVar[int] = ContextVar("_LIMIT", default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +35,20 @@ class Settings:
         Largest single array a source may hold; checked before memory is taken.
     no_progress : bool
         Never draw bars.
+    cluster_wait_s : int, seconds
+        How long a cluster may be without a worker, or its scheduler out of reach, before work on it is given up.
     """
 
     threads: int = 0
     max_member_bytes: int = 1 << 30
     no_progress: bool = False
+    cluster_wait_s: int = 30
 
     @property
     def n_threads(self) -> int:
         """Threads to use, with 0 resolved to the cores this process may run on."""
+        if limit := _LIMIT.get():
+            return limit
         return self.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else self.threads or 1
 
 
@@ -93,3 +106,24 @@ def load_settings(environ: dict[str, str]) -> Settings:
 def settings() -> Settings:
     """Return this process's settings, read from the environment at the first call."""
     return load_settings(dict(os.environ))
+
+
+@contextmanager
+def limited_threads(n: int) -> Iterator[None]:
+    """Let whatever runs in this context use so many threads, whatever the settings say.
+
+    Parameters
+    ----------
+    n : int
+
+    Examples
+    --------
+    >>> with limited_threads(3):
+    ...     settings().n_threads
+    3
+    """
+    before = _LIMIT.set(n)
+    try:
+        yield
+    finally:
+        _LIMIT.reset(before)

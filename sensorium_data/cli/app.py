@@ -29,6 +29,7 @@ VERBS = {
     "info": "Say what a store holds, how big it is and where it comes from.",
     "check": "Check a store, or prove it equal to its source.",
     "stats": "Show the statistics of a store's signals.",
+    "stimuli": "Show which films sessions share, and whether training sets hold test films.",
     "schema": "Print the JSON Schema of a document.",
     "doctor": "Say which versions, settings and disks this installation sees.",
 }

@@ -1,19 +1,23 @@
-"""`sensorium-data check STORE [--against SOURCE]`."""
+"""`sensorium-data check STORE [--against SOURCE]` and `sensorium-data check SOURCE`."""
 
 from __future__ import annotations
 
+import os.path
 from collections import Counter
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sensorium_data.cli.options import PATH, json_option, quiet_option
 from sensorium_data.cli.output import emit_json, out, progress_bars
+from sensorium_data.errors import SourceInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from sensorium_data.progress import Report
     from sensorium_data.schemas import CheckReport, Finding
 
 __all__ = ["as_lines", "command"]
@@ -39,13 +43,16 @@ AGAINST_TEXTS = {
 
 
 def _finding_lines(findings: Sequence[Finding]) -> list[str]:
-    """Return a line for each finding, at most 20 of a code, and how many more there are."""
+    """Return a line for each finding, at most 20 of a code, what is done about it, and how many more there are."""
     lines: list[str] = []
     seen: Counter[str] = Counter()
-    for finding in findings:
+    for finding, after in zip_longest(findings, findings[1:]):
         seen[finding.code] += finding.where != REST
         if seen[finding.code] <= SHOWN or finding.where == REST:
             lines.append(f"{finding.severity:8} {finding.where}: {finding.what} [{finding.code}]")
+        # Said once of findings in a row.
+        if finding.action and (after is None or after.action != finding.action):
+            lines.append(f"{'':8} {finding.action}")
     more = {code: n - SHOWN for code, n in seen.items() if n > SHOWN}
     return lines + [f"… and {n:,} more [{code}]; --json lists all" for code, n in more.items()]
 
@@ -64,19 +71,61 @@ def as_lines(report: CheckReport) -> list[str]:
     return lines
 
 
+def _audit_lines(report: CheckReport) -> list[str]:
+    """Return the outcome of an audit in lines for people."""
+    count = Counter(finding.severity for finding in report.findings if finding.where != REST)
+    found = ", ".join(f"{n} {word}{'s' * (n != 1)}" for word in ("error", "warning", "note") if (n := count[word]))
+    verdict = "can be converted" if report.ok else "cannot be converted"
+    n = len(report.checks)
+    last = f"audited  {report.target}: {n} audit{'s' * (n != 1)}, {found or 'nothing found'}; {verdict}"
+    return [*_finding_lines(report.findings), last]
+
+
 def _list(*, as_json: bool) -> None:
     from sensorium_data.conversion.against import AGAINST_CODES
+    from sensorium_data.conversion.audit_faults import AUDITS
     from sensorium_data.store.check import CHECKS, check_codes
 
     check_codes()  # fills the registry
-    rows = [{"code": c.code, "severity": c.severity, "text": c.text} for c in CHECKS.values()]
+    rows: list[dict[str, Any]] = [{"code": c.code, "severity": c.severity, "text": c.text} for c in CHECKS.values()]
     for code in AGAINST_CODES:
         text = AGAINST_TEXTS.get(code, "The store agrees with the source.")
         rows.append({"code": code, "severity": "error", "text": f"With --against: {text}"})
+    for audit in AUDITS:
+        row = {"code": audit.code, "severity": audit.severity, "text": f"Of a source: {audit.text}"}
+        rows.append(row | {"action": audit.action, "faults": audit.faults, "in_files": audit.in_files})
     if as_json:
         emit_json(rows)
     else:
-        out("\n".join(f"{row['code']:18} {row['severity']:8} {row['text']}" for row in rows))
+        out("\n".join(_row_line(row) for row in rows))
+
+
+def _row_line(row: dict[str, Any]) -> str:
+    outside = f" ({row['action']})" if not row.get("in_files", True) else ""
+    return f"{row['code']:20} {row['severity']:8} {row['text']}{outside}"
+
+
+def _is_source(path: Path) -> bool:
+    """True for what can only be a published recording: a folder without the root of a Zarr store, or a zip."""
+    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a folder is closed or a name too long
+        return not os.path.lexists(path / "zarr.json")
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"PK"
+    except OSError:
+        return False  # whatever is wrong with the path, opening it as a store says so
+
+
+def _audit(source: Path, codes: list[str] | None, reader: str | None, report: Report) -> CheckReport:
+    from sensorium_data.conversion import audit_source
+
+    try:
+        return audit_source(source, codes=codes, reader=reader, report=report)
+    except SourceInvalid as error:
+        if error.code != "not-a-session":
+            raise
+        hint = f"{error.hint}; a session store would have a readable zarr.json"
+        raise SourceInvalid(error.message, hint=hint, code=error.code) from None
 
 
 @click.command(
@@ -86,36 +135,51 @@ Examples:
   sensorium-data check mouse-F.zarr
   sensorium-data check mouse-F.zarr --against dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20.zip
   sensorium-data check mouse-F.zarr --select digests --json
+  sensorium-data check dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20.zip
   sensorium-data check --list
 
 Exit codes: 0 sound, 5 wrong, 4 no such store or source.""",
 )
-@click.argument("store", type=PATH, required=False)  # --list needs none
-@click.option("--against", type=PATH, metavar="SOURCE", help="Compare every value with this folder or zip.")
+@click.argument("path", type=PATH, required=False, metavar="STORE|SOURCE")  # --list needs none
+@click.option("--against", type=PATH, metavar="SOURCE", help="Compare every value of a store with this folder or zip.")
 @click.option("--select", multiple=True, metavar="CODE", help="Run only this check; may be given more than once.")
+@click.option("--reader", metavar="NAME", help="Reader of a source; by default the one that recognises the content.")
 @click.option("--list", "list_checks", is_flag=True, help="List the checks and stop.")
 @quiet_option
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, store: Path | None, against: Path | None, select: tuple[str, ...], list_checks: bool, quiet: bool, as_json: bool
+    ctx: click.Context, path: Path | None, against: Path | None, select: tuple[str, ...], reader: str | None,
+    list_checks: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Check a store: schema, shapes, clocks, the digest of every chunk, statistics recomputed.
 
     With --against, every published value is rebuilt and compared to the bit, or to the bit after the recorded rounding.
+
+    A published folder or zip is audited instead, before any conversion: the known faults that its files show, what would
+    keep it from being converted, and what is done about each. Nothing is written.
     """
     if list_checks:
         _list(as_json=as_json)
         return
-    if store is None:
-        raise click.UsageError("Missing argument 'STORE'.", ctx)
-    from sensorium_data.conversion import check_store
-
+    if path is None:
+        raise click.UsageError("Missing argument 'STORE' or 'SOURCE'.", ctx)
+    source = _is_source(path)
+    if source and against is not None:
+        raise click.UsageError("--against compares a store with a source; the first path is a source itself", ctx)
+    if reader is not None and not source:
+        raise click.UsageError("--reader is for sources; the path is no published folder or zip", ctx)
+    codes = list(select) or None
     with progress_bars(quiet=quiet or as_json) as report:
-        outcome = check_store(store, against=against, codes=list(select) or None, report=report)
+        if source:
+            outcome = _audit(path, codes, reader, report)
+        else:
+            from sensorium_data.conversion import check_store
+
+            outcome = check_store(path, against=against, codes=codes, report=report)
     if as_json:
         emit_json(outcome.model_dump(mode="json"))
     else:
-        out("\n".join(as_lines(outcome)))
+        out("\n".join(_audit_lines(outcome) if source else as_lines(outcome)))
     if not outcome.ok:
         ctx.exit(5)

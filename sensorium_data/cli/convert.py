@@ -1,11 +1,13 @@
-"""`sensorium-data convert SOURCE TARGET`."""
+"""`sensorium-data convert SOURCE... TARGET`."""
 
 from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +16,8 @@ from sensorium_data.cli.output import emit_json, out, progress_bars, say
 from sensorium_data.errors import StorageFailed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sensorium_data.schemas import ConvertReport
 
 __all__ = ["command", "summary"]
@@ -84,6 +88,14 @@ def _plan_lines(planned: ConvertReport, source: Path, target: Path) -> list[str]
     return [_read_line(planned, source, target, "would read"), f"{verb} {target}"]
 
 
+def _require_two(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Tell the target from the sources: click alone would take the only word for the target."""
+    if len(value) < 2 and not ctx.resilient_parsing:
+        missing = "'TARGET'" if value else "'SOURCE'"
+        raise click.MissingParameter(ctx=ctx, param=param, param_hint=missing, param_type="argument")
+    return value
+
+
 @click.command(
     "convert",
     epilog="""\b
@@ -91,50 +103,119 @@ Examples:
   sensorium-data convert dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20.zip mouse-F.zarr
   sensorium-data convert mouse-F/ mouse-F.zarr --precision source --existing replace
   sensorium-data convert mouse-F.zip mouse-F.zarr --dry-run
+  sensorium-data convert 'in/*.zip' stores/
+  sensorium-data convert 'in/*.zip' stores/ --scheduler tcp://10.0.0.1:8786
 
-Exit codes: 0, 2, 4, 5, 6, 7, 130 (see `sensorium-data --help`).""",
+Exit codes: 0, 2, 4, 5, 6, 7, 130 (see `sensorium-data --help`); of several sessions that of the
+worst failure.""",
 )
-@click.argument("source", type=PATH)
-@click.argument("target", type=PATH)
+@click.argument("paths", nargs=-1, type=PATH, metavar="SOURCE... TARGET", callback=_require_two)
 @click.option("--reader", metavar="NAME", help="Reader to use; by default the one that recognises the content.")
 @click.option("--preset", type=click.Choice(["compact", "fast", "portable"]), default="compact", show_default=True,
               help="Smallest; uncompressed; or codecs that every implementation of Zarr reads.")  # fmt: skip
 @click.option("--precision", type=click.Choice(["float32", "source", "float16"]), default="float32", show_default=True,
               help="How floating-point streams are stored; float16 concerns responses alone.")  # fmt: skip
-@click.option("--existing", type=click.Choice(["error", "skip", "resume", "replace"]), default="error", show_default=True,
-              help="What to do with a store that is there.")  # fmt: skip
+@click.option("--existing", type=click.Choice(["error", "skip", "resume", "replace"]),
+              help="What to do with a store that is there.  [default: error; resume for several recordings]")  # fmt: skip
 @click.option(
     "--allow-nan", is_flag=True, help="Let NaN in the valid part of film and responses, and infinity, through."
 )
+@click.option("--scheduler", metavar="ADDRESS", help="Run on the dask.distributed cluster of this scheduler.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @quiet_option
 @json_option
+@click.pass_context
 def command(
-    source: Path, target: Path, reader: str | None, preset: str, precision: str, existing: str, allow_nan: bool,
-    dry_run: bool, quiet: bool, as_json: bool,
+    ctx: click.Context, paths: tuple[Path, ...], reader: str | None, preset: str, precision: str, existing: str | None,
+    allow_nan: bool, scheduler: str | None, dry_run: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Turn a published recording into a verified session store.
+    """Turn a published recording into a verified session store, or many into a folder of stores.
 
     SOURCE is the folder or the zip of one recording, read in place and never written. TARGET is the store to make: it
     appears when it is whole and checked. An interrupted conversion goes on when the same command is run again.
-    """
-    from sensorium_data.conversion import convert, plan_only
 
-    common = {"reader": reader, "preset": preset, "precision": precision, "existing": existing, "allow_nan": allow_nan}
-    planned = plan_only(source, target, **common)  # type: ignore[arg-type]  # click.Choice keeps to the literals
-    if dry_run:
+    With several sources, or a pattern such as 'in/*.zip', TARGET is a folder and every store is named after the key of
+    its session. One that fails is named and does not stop the others.
+    """
+    from sensorium_data.conversion.patterns import is_pattern
+
+    *sources, target = paths
+    many = len(sources) > 1 or is_pattern(sources[0])
+    choices = {
+        "reader": reader,
+        "preset": preset,
+        "precision": precision,
+        "existing": existing or ("resume" if many else "error"),
+        "allow_nan": allow_nan,
+    }
+    run = _Run(target, choices, scheduler, dry_run, quiet or as_json, as_json)
+    if many:
+        ctx.exit(run.many(sources))
+    run.one(sources[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of the command: where to, how, and how it is told."""
+
+    target: Path
+    choices: dict[str, Any]
+    scheduler: str | None
+    dry_run: bool
+    quiet: bool
+    as_json: bool
+
+    def one(self, source: Path) -> None:
+        """Convert one recording."""
+        from sensorium_data.conversion import convert, plan_only
+
+        target = self.target
+        planned = plan_only(source, target, **self.choices)
+        if self.dry_run:
+            if planned.status == "planned":
+                _require_writable(target)
+            self._tell(planned, "\n".join(_plan_lines(planned, source, target)))
+            return
         if planned.status == "planned":
-            _require_writable(target)
-        if as_json:
-            emit_json(planned.model_dump(mode="json"))
+            say(_read_line(planned, source, target, "read"))
+        with _cluster(self.scheduler) as client, progress_bars(quiet=self.quiet) as report:
+            done = convert(source, target, client=client, report=report, **self.choices)
+        self._tell(done, summary(done, source))
+
+    def many(self, sources: list[Path]) -> int:
+        """Convert several recordings and return what the command ends with."""
+        from sensorium_data.cli.collection import announce, show
+        from sensorium_data.conversion import convert_all, plan_all
+
+        folder = self.target
+        planned = plan_all(sources, folder, **self.choices)
+        work = any(session.status == "planned" for session in planned.sessions)
+        if self.dry_run:
+            if work:
+                _require_writable(folder / "store")
+            show(planned, as_json=self.as_json)
+            return planned.exit_code
+        if work:
+            say(announce(planned, _free(folder / "store")))
+        with _cluster(self.scheduler) as client, progress_bars(quiet=self.quiet, sessions=True) as report:
+            done = convert_all(sources, folder, client=client, report=report, **self.choices)
+        show(done, as_json=self.as_json)
+        return done.exit_code
+
+    def _tell(self, report: ConvertReport, text: str) -> None:
+        if self.as_json:
+            emit_json(report.model_dump(mode="json"))
         else:
-            out("\n".join(_plan_lines(planned, source, target)))
+            out(text)
+
+
+@contextmanager
+def _cluster(scheduler: str | None) -> Iterator[object]:
+    """Yield a client of the scheduler, or None where there is none and the threads here do the work."""
+    if scheduler is None:
+        yield None
         return
-    if planned.status == "planned":
-        say(_read_line(planned, source, target, "read"))
-    with progress_bars(quiet=quiet or as_json) as report:
-        done = convert(source, target, report=report, **common)  # type: ignore[arg-type]
-    if as_json:
-        emit_json(done.model_dump(mode="json"))
-    else:
-        out(summary(done, source))
+    from sensorium_data.conversion.cluster import connect
+
+    with connect(scheduler) as client:
+        yield client

@@ -30,7 +30,9 @@ __all__ = [
     "table",
 ]
 
-STAGES = {"read": "read", "scan": "scan", "write": "write", "check": "check", "publish": "publish"}
+STAGES = {
+    "read": "read", "scan": "scan", "write": "write", "check": "check", "publish": "publish", "sessions": "sessions",
+}  # fmt: skip
 
 
 def attach_streams() -> None:
@@ -111,8 +113,11 @@ def table(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
 
 
 @contextmanager
-def progress_bars(*, quiet: bool) -> Iterator[Report]:
-    """Return what draws progress here: bars on a terminal, a line for each stage elsewhere, nothing when quiet."""
+def progress_bars(*, quiet: bool, sessions: bool = False) -> Iterator[Report]:
+    """Return what draws progress here: bars on a terminal, a line for each stage elsewhere, nothing when quiet.
+
+    With ``sessions``, where there are many, a line for each session takes the place of those for its stages.
+    """
     from sensorium_data.progress import ignore
     from sensorium_data.settings import settings
 
@@ -122,7 +127,12 @@ def progress_bars(*, quiet: bool) -> Iterator[Report]:
         with _bars() as report:
             yield report
     else:
-        yield _lines()
+        yield _session_lines if sessions else _lines()
+
+
+def _session_lines(progress: Progress) -> None:
+    if progress.stage == "sessions" and progress.text:
+        say(f"{progress.done:>{len(str(progress.total))}}/{progress.total}  {progress.text}")
 
 
 def _lines() -> Report:
@@ -149,6 +159,8 @@ def _bars() -> Iterator[Report]:
         def report(progress: Progress) -> None:
             if progress.stage not in tasks:
                 tasks[progress.stage] = bars.add_task(STAGES[progress.stage], total=progress.total, unit=progress.unit)
+            elif progress.done == 0:  # the same stage of the next session
+                bars.reset(tasks[progress.stage])
             bars.update(tasks[progress.stage], completed=progress.done, total=progress.total, unit=progress.unit)
 
         yield report

@@ -174,7 +174,7 @@ def _trial(comparison: Comparison, reader: _Reader, trial: RawTrial, row: int) -
         comparison.compare(name, where, published, published[:0] if stored is None else stored)
     if not withheld:
         loaded = raw.responses(trial, len(scan.frames))
-        comparison.digests[f"data/responses/{trial.trial_id}.npy"] = loaded.sha256
+        comparison.digests[raw.responses_member(trial)] = loaded.sha256
         stored = reader.signal("responses", row)
         comparison.compare("responses", where, loaded.array, loaded.array[:0] if stored is None else stored)
 

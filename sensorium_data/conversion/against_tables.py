@@ -66,7 +66,9 @@ def _shipped(comparison: Comparison) -> Iterator[tuple[str, Callable[[], NDArray
 def compare_document(comparison: Comparison) -> None:
     """Compare what the session document says with the source and with the errors that were seen."""
     session, raw = comparison.store.session, comparison.raw
-    roundings = {signal.name: signal.rounding for signal in session.signals} | {session.identity.film: session.stimuli.rounding}
+    roundings = {signal.name: signal.rounding for signal in session.signals} | {
+        session.identity.film: session.stimuli.rounding
+    }
     for name, tally in comparison.tallies.items():
         rounding = roundings.get(name)
         if rounding is not None and not tally.differs and rounding.max_abs_error != tally.max_error:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.conversion.rounding import rounding_of
-from sensorium_data.conversion.shardtasks import shard_record
+from sensorium_data.conversion.shardwriter import shard_record
 from sensorium_data.conversion.tables import columns_of, small, table_arrays, train_statistics
 from sensorium_data.schemas import NeuronTable, Rate, Session, Signal, Statistic, StimulusTable, Tier, TrialTable
-from sensorium_data.store.layout import Paths
+from sensorium_data.store.layout import ArraySpec, Paths, codec_for
 from sensorium_data.store.write import StoreWriter
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sensorium_data.clock import Clock
+    from sensorium_data.clock import Clock, TimesClock
     from sensorium_data.conversion.journal import Record
     from sensorium_data.grid import Grid
     from sensorium_data.moments import Moments
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
         Trial,
     )
     from sensorium_data.sources import RawColumn, RawSignal
-    from sensorium_data.store.layout import ArraySpec
 
 __all__ = ["Frames", "SessionBuilder", "Tables"]
 
@@ -143,6 +142,13 @@ class SessionBuilder:
         array = small(Paths.values(signal.name), values, dims, self.options.preset, units=signal.unit)
         self.writer.small(array.spec, array.values)
         self._signal(signal, clock, rounding_of(signal.dtype, values.dtype, error), withheld=withheld)
+
+    def times(self, name: str, clock: TimesClock) -> None:
+        """Add the explicit times of a signal."""
+        codec = codec_for(self.options.preset, clock.times_ns.dtype)  # pcodec packs steps that hardly vary to a tenth
+        attrs = {"units": "ns"}
+        spec = ArraySpec(Paths.times(name), clock.times_ns.shape, clock.times_ns.dtype, ("time",), codec, attrs=attrs)
+        self.writer.small(spec, clock.times_ns)
 
     def _signal(self, signal: RawSignal, clock: Clock, rounding: Rounding, *, withheld: bool = False) -> None:
         document = Signal(

@@ -12,6 +12,7 @@ import numpy as np
 
 from sensorium_data.errors import StoreInvalid
 from sensorium_data.grouping import Difference, difference, group_films
+from sensorium_data.moments import Moments
 from sensorium_data.schemas import Stimulus
 
 if TYPE_CHECKING:
@@ -26,13 +27,26 @@ if TYPE_CHECKING:
 
 MAPPED = 1 << 18  # bytes from which a film is mapped and not read: of thousands of images, mapping each takes longer
 
-__all__ = ["FilmPlan", "Shown", "SpooledFilm", "film_digest", "plan_films", "shown_films"]
+__all__ = ["FilmPlan", "Shown", "SpooledFilm", "film_digest", "film_moments", "plan_films", "shown_films"]
 
 
 def film_digest(frames: NDArray[Any]) -> str:
     """Return the SHA-256 of a film's dtype, shape and bytes."""
-    head = f"{frames.dtype.str}{frames.shape}".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(frames).tobytes()).hexdigest()
+    digest = hashlib.sha256(f"{frames.dtype.str}{frames.shape}".encode())
+    digest.update(np.ascontiguousarray(frames).data)
+    return digest.hexdigest()
+
+
+def film_moments(frames: NDArray[Any]) -> Moments:
+    """Return the statistics of all pixels of a film, as one channel."""
+    if frames.dtype != np.uint8:
+        return Moments.of(frames.reshape(-1, 1))
+    # Exact in whole numbers, and ten times faster than in floating point. 255² is the largest square, and fits.
+    n, total = frames.size, int(frames.sum(dtype=np.uint64))
+    squares = int(np.square(frames, dtype=np.uint16).sum(dtype=np.uint64))
+    m2 = (n * squares - total * total) / n
+    ends = [np.array([float(level)]) for level in (frames.min(), frames.max())]
+    return Moments(np.array([n]), np.array([total / n]), np.array([m2]), *ends)
 
 
 @dataclass(frozen=True, slots=True)

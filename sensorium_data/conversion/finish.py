@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sensorium_data.conversion.plan import Plan
     from sensorium_data.conversion.recipe import Recipe
     from sensorium_data.conversion.scan import Scanned
-    from sensorium_data.conversion.shardtasks import ShardTask
+    from sensorium_data.conversion.shardwriter import ShardTask
     from sensorium_data.schemas import Session
     from sensorium_data.sources import RawSession
 

@@ -39,13 +39,15 @@ def infinite_tables(raw: RawSession, small_statistics: Iterable[RawStatistic]) -
             yield error.problem(statistic.member)
 
 
-def unfit(published: NDArray[Any], stored: NDArray[Any], where: str, *, allow_nan: bool) -> Iterator[Problem]:
+def unfit(
+    published: NDArray[Any], stored: NDArray[Any], where: str, *, allow_nan: bool, nan_is_fine: bool = False
+) -> Iterator[Problem]:
     """Yield the problems of responses that are not finite once they are stored."""
     if (np.isinf(stored) & np.isfinite(published)).any():
         yield Problem("overflow", where, f"has values too large for {stored.dtype}; --precision source keeps them")
         return
     n_nan, n_inf = int(np.isnan(stored).sum()), int(np.isinf(stored).sum())
-    if n_nan and not allow_nan:
+    if n_nan and not allow_nan and not nan_is_fine:
         yield Problem("nan-in-valid", where, f"has {n_nan} NaN in its valid samples (--allow-nan lets them in)")
     if n_inf and not allow_nan:
         what = f"has {n_inf} values that are infinite as {stored.dtype} (--allow-nan lets them in)"

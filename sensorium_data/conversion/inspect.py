@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from sensorium_data.conversion.recipe import Recipe
     from sensorium_data.conversion.scan import ScanTask
     from sensorium_data.errors import Problem
-    from sensorium_data.sources import RawTrial
+    from sensorium_data.schemas import ConvertOptions
+    from sensorium_data.sources import RawSession, RawTrial
 
-__all__ = ["InspectTask", "inspect_responses", "inspect_tasks"]
+__all__ = ["InspectTask", "faults_of_responses", "inspect_responses", "inspect_tasks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +49,21 @@ def inspect_tasks(tasks: Sequence[ScanTask], records: Sequence[Record]) -> list[
 
 def inspect_responses(task: InspectTask) -> list[Problem]:
     """Return what is wrong with the responses of some trials."""
-    raw, options = task.recipe.open(), task.recipe.options
-    dtype, memory = stored_dtype(raw.response_dtype, options, responses=True), Memory()
-    problems: list[Problem] = []
-    for trial, n_valid in task.trials:
-        where = f"data/responses/{trial.trial_id}.npy"
-        try:
-            published = raw.responses(trial, n_valid, memory).array
-        except MemberError as error:
-            problems.append(error.problem(where))
-            continue
-        stored = rounded(published, dtype)
-        if not np.isfinite(stored).all():
-            problems += unfit(published, stored, where, allow_nan=options.allow_nan)
-    return problems
+    raw, memory = task.recipe.open(), Memory()
+    found = (faults_of_responses(raw, trial, n_valid, task.recipe.options, memory) for trial, n_valid in task.trials)
+    return [problem for problems in found for problem in problems]
+
+
+def faults_of_responses(
+    raw: RawSession, trial: RawTrial, n_valid: int, options: ConvertOptions, memory: Memory
+) -> list[Problem]:
+    """Return what keeps the responses of one trial from being stored."""
+    where = raw.responses_member(trial)
+    try:
+        published = raw.responses(trial, n_valid, memory).array
+    except MemberError as error:
+        return [error.problem(where)]
+    stored = rounded(published, stored_dtype(raw.response_dtype, options, responses=True))
+    if np.isfinite(stored).all():
+        return []
+    return list(unfit(published, stored, where, allow_nan=options.allow_nan))

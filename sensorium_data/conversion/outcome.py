@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.conversion.journal import Record
     from sensorium_data.conversion.plan import Plan
-    from sensorium_data.schemas import ConvertOptions, Session
+    from sensorium_data.schemas import ConvertOptions, Identity, Session
     from sensorium_data.sources import RawSession
 
 __all__ = ["notes_of", "report_of", "skipped", "up_to_date"]
@@ -98,12 +98,12 @@ def _digest_now(raw: RawSession) -> str:
         return digest_of(zip(names, pool.map(partial(member_digest, raw.members), names), strict=True))
 
 
-def skipped(target: Path, raw: RawSession) -> ConvertReport:
+def skipped(target: Path, identity: Identity) -> ConvertReport:
     """Return the report of a store that is left as it is."""
     session = OpenStore(target).session
     notes: tuple[Note, ...] = ()
-    if session.identity.key != raw.identity.key:
-        text = f"{target} holds {session.identity.key}, the source is {raw.identity.key}; it was left as it is"
+    if session.identity.key != identity.key:
+        text = f"{target} holds {session.identity.key}, not {identity.key}; it was left as it is"
         notes = (Note(code="another-recording", text=text),)
     return report_of(target, "skipped", session, (), notes)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from sensorium_data.conversion.films import plan_films, shown_films
@@ -17,7 +16,8 @@ from sensorium_data.conversion.plan import make_plan
 from sensorium_data.conversion.recipe import Recipe
 from sensorium_data.conversion.run import run_tasks
 from sensorium_data.conversion.scan import gather_scans, scan_batch, scan_tasks
-from sensorium_data.conversion.shardtasks import do_task, shard_tasks
+from sensorium_data.conversion.shardtasks import shard_tasks
+from sensorium_data.conversion.shardwriter import do_task
 from sensorium_data.conversion.shipped import big_statistics
 from sensorium_data.conversion.stimulusids import held_against_ids
 from sensorium_data.errors import BadArgument, Problem, SourceInvalid, StoreInvalid, near_miss
@@ -32,13 +32,14 @@ from sensorium_data.store.publish import Scratch, flush_folders, keep_only, sett
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sensorium_data.conversion.journal import Record
     from sensorium_data.conversion.scan import Scanned
     from sensorium_data.schemas import Session
     from sensorium_data.sources import RawSession
 
-__all__ = ["convert", "options_of", "plan_only"]
+__all__ = ["check_written", "convert", "options_of", "plan_only", "raise_problems"]
 
 
 def options_of(preset: str, precision: str, allow_nan: bool, existing: str) -> ConvertOptions:
@@ -53,7 +54,8 @@ def options_of(preset: str, precision: str, allow_nan: bool, existing: str) -> C
     return ConvertOptions.model_validate({"preset": preset, "precision": precision, "allow_nan": allow_nan})
 
 
-def _raise_problems(source: Path, facts: Sequence[dict[str, Any]]) -> None:
+def raise_problems(source: str, facts: Sequence[dict[str, Any]]) -> None:
+    """Raise SourceInvalid with every problem of a source, where there are any."""
     if facts:
         count = "1 problem" if len(facts) == 1 else f"{len(facts)} problems"
         hint = "are the files as published? download them again; nothing was written"
@@ -71,7 +73,7 @@ def _nothing_to_do(
 ) -> ConvertReport | None:  # fmt: skip
     """Return the report where the target may stay as it is, else None; raise where it must not be touched."""
     if settle_target(target, source, existing):
-        return skipped(target, raw)
+        return skipped(target, raw.identity)
     if target.exists() and existing == "resume":
         return up_to_date(target, raw, reader, options, thorough=thorough)
     return None
@@ -204,7 +206,7 @@ def _scan(recipe: Recipe, raw: RawSession, client: object, report: Report) -> tu
         inspected = inspect_tasks(tasks, records)
         found = run_tasks(inspect_responses, inspected, stage="scan", n_threads=n_threads, client=client, report=report)
         problems += [asdict(problem) for some in found for problem in some]
-    _raise_problems(Path(recipe.source), problems)
+    raise_problems(recipe.source, problems)
     return gather_scans(tasks, records), records
 
 
@@ -216,11 +218,11 @@ def _build_sound(
         # A power cut leaves files hollow whose records say they are whole. They show in the checks, and all is made anew.
         with suppress(StoreInvalid):
             session = _build(recipe, raw, client, report, resumed=True)
-            return session, _check(scratch.store, report), True
+            return session, check_written(scratch.store, report), True
         scratch.forget()
         scratch.begin(recipe.document())
     session = _build(recipe, raw, client, report, resumed=False)
-    return session, _check(scratch.store, report), False
+    return session, check_written(scratch.store, report), False
 
 
 def _build(recipe: Recipe, raw: RawSession, client: object, report: Report, *, resumed: bool) -> Session:
@@ -230,12 +232,12 @@ def _build(recipe: Recipe, raw: RawSession, client: object, report: Report, *, r
     films = plan_films(shown_films(raw, scanned, recipe.path("spool"), verify=resumed))
     plan = make_plan(raw, scanned, films, recipe.options, gain)
     problems, notes = held_against_ids(raw.stimulus_ids, plan.trials)
-    _raise_problems(Path(recipe.source), [asdict(problem) for problem in problems])
+    raise_problems(recipe.source, [asdict(problem) for problem in problems])
     known = Known(recipe, raw, plan, scanned, scans, (*notes_of(raw, scans, plan, gain), *notes))
     tasks = shard_tasks(recipe, plan, big_statistics(raw, recipe.options.preset))
     n_threads = settings().n_threads
     records = run_tasks(do_task, tasks, stage="write", n_threads=n_threads, client=client, report=report)
-    _raise_problems(Path(recipe.source), [problem for record in records for problem in record.facts["problems"]])
+    raise_problems(recipe.source, [problem for record in records for problem in record.facts["problems"]])
     written, store = Written(tasks, records), recipe.path("store")
     # What an interrupted run left beyond its shards (metadata, parts of small arrays) is made anew, not built upon.
     keep_only(store, written.keys)
@@ -246,7 +248,7 @@ def _build(recipe: Recipe, raw: RawSession, client: object, report: Report, *, r
     return session
 
 
-def _check(store: Path, report: Report) -> list[str]:
+def check_written(store: Path, report: Report) -> list[str]:
     """Check a finished store before it is published; what is wrong here is a bug or a failing disk."""
     codes = check_codes(thorough=False)
     findings = run_checks(OpenStore(store), codes, report)

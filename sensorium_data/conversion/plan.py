@@ -10,6 +10,7 @@ import numpy as np
 
 from sensorium_data.clock import TickClock
 from sensorium_data.conversion.rounding import stored_dtype
+from sensorium_data.errors import Problem, SourceInvalid, near_miss
 from sensorium_data.schemas import ROLES, Trial
 from sensorium_data.store.layout import ArraySpec, Paths, codec_for
 
@@ -80,6 +81,7 @@ def _in_time(raw: RawSession, scanned: Sequence[Scanned], films: FilmPlan) -> tu
     it really was is not published, and trials on both sides must not look contiguous. Images are never contiguous:
     each is a segment of its own, and needs no gap, which would cost a run of ticks for each of thousands.
     """
+    _require_tiers(raw)
     static = raw.identity.modality == "static"
     gap = 0 if static else _usual_length(scanned)
     variant_of = {variant.digest: variant.variant for variant in films.variants}
@@ -110,6 +112,18 @@ def _in_time(raw: RawSession, scanned: Sequence[Scanned], films: FilmPlan) -> tu
         )  # fmt: skip
         tick, gapped = tick + scan.n_valid, False
     return tuple(trials)
+
+
+def _require_tiers(raw: RawSession) -> None:
+    """Raise SourceInvalid for trials of tiers that have no role: what they are for must not be guessed."""
+    unknown = {trial.tier: trial.trial_id for trial in reversed(raw.trials) if trial.tier not in ROLES}
+    problems = [
+        Problem("unknown-tier", f"trial {number}", f"`{tier}` is no tier; {near_miss(tier, list(ROLES))}")
+        for tier, number in unknown.items()
+    ]
+    if problems:
+        hint = "the reader must name the tiers as they are known; `sensorium-data schema trial` lists the roles"
+        raise SourceInvalid(f"{raw.members.path}: {len(problems)} unknown tiers", hint=hint, problems=problems)
 
 
 def _withheld_signals(scanned: Sequence[Scanned]) -> frozenset[str]:

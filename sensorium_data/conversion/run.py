@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sensorium_data.progress import Progress, Report, Stage
@@ -40,7 +41,14 @@ def run_tasks(
     client : dask.distributed.Client, optional
     report : callable
         Called in this thread after each task.
+
+    Raises
+    ------
+    ClusterFailed
+        The cluster is gone, has no worker left, or cannot run the tasks.
     """
+    if client is not None:
+        return _on_cluster(function, tasks, stage, client, report)
     from dask.base import compute
     from dask.callbacks import Callback
     from dask.delayed import delayed
@@ -58,8 +66,6 @@ def run_tasks(
         delayed(function, pure=False)(task, dask_key_name=f"{stage}-{len(tasks) - i:06d}")
         for i, task in enumerate(tasks)
     ]
-    if client is not None:
-        return list(compute(*calls, scheduler=client))
     # A pool of our own, so that no thread is still writing when an interrupt has left this function.
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="sensorium-data")
     try:
@@ -67,3 +73,19 @@ def run_tasks(
             return list(compute(*calls, scheduler="threads", pool=pool, num_workers=n_threads))
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _on_cluster(
+    function: Callable[[Task], Result], tasks: Sequence[Task], stage: Stage, client: object, report: Report
+) -> list[Result]:
+    from sensorium_data.conversion.cluster import outcomes
+
+    results: dict[int, Result] = {}
+    report(Progress(stage, 0, len(tasks), "tasks"))
+    with closing(outcomes(client, function, tasks)) as found:
+        for number, outcome in found:
+            if isinstance(outcome, Exception):
+                raise outcome
+            results[number] = outcome
+            report(Progress(stage, len(results), len(tasks), "tasks"))
+    return [results[number] for number in range(len(tasks))]

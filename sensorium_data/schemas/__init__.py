@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from sensorium_data.schemas.base import Document
 from sensorium_data.schemas.neuron import Column, Neuron, NeuronTable
-from sensorium_data.schemas.report import CheckReport, ConvertReport, Equality, Finding, Severity
+from sensorium_data.schemas.report import (
+    CheckReport,
+    CollectionReport,
+    ConvertReport,
+    Equality,
+    Failure,
+    Fault,
+    Finding,
+    Refusal,
+    Severity,
+)
 from sensorium_data.schemas.session import (
     Citation,
     ConvertOptions,
@@ -41,6 +51,7 @@ __all__ = [
     "CheckReport",
     "Citation",
     "Clock",
+    "CollectionReport",
     "Column",
     "ConvertOptions",
     "ConvertReport",
@@ -48,6 +59,8 @@ __all__ = [
     "Equality",
     "Existing",
     "ExplicitClock",
+    "Failure",
+    "Fault",
     "Finding",
     "Identity",
     "Licence",
@@ -58,6 +71,7 @@ __all__ = [
     "Preset",
     "Provenance",
     "Rate",
+    "Refusal",
     "RegularClock",
     "Role",
     "Rounding",
@@ -84,4 +98,5 @@ DOCUMENTS: dict[str, type[Document]] = {
     "provenance": Provenance,
     "check-report": CheckReport,
     "convert-report": ConvertReport,
+    "collection-report": CollectionReport,
 }

@@ -144,6 +144,10 @@ class RawSession(ABC):
     def responses(self, trial: RawTrial, n_valid: int, memory: Memory | None = None) -> Loaded:
         """Return the responses of one trial, (time, neuron) as published; a transposed view of the memory is welcome."""
 
+    def responses_member(self, trial: RawTrial) -> str:
+        """Return the member that holds a trial's responses, as problems and digests name it."""
+        return f"data/responses/{trial.trial_id}.npy"
+
     @abstractmethod
     def statistic(self, statistic: RawStatistic) -> Loaded:
         """Return one array of the shipped statistics, time first."""

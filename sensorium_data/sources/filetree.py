@@ -5,7 +5,6 @@ A `Tree` reads them through `Members` and collects every problem it meets, so th
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -75,9 +74,14 @@ class Tree:
 
     def stream(self, stream: str) -> dict[int, str]:
         """Return the members of a stream by file number."""
-        pattern = re.compile(rf"data/{stream}/(0|[1-9]\d*)\.npy")
-        found = ((pattern.fullmatch(name), name) for name in self.members.sizes)
-        return dict(sorted((int(match[1]), name) for match, name in found if match))
+        prefix = f"data/{stream}/"
+        found: dict[int, str] = {}
+        for name in self.members.sizes:
+            if name.startswith(prefix) and name.endswith(".npy"):
+                number = name[len(prefix) : -4]
+                if number.isascii() and number.isdigit() and (number == "0" or number[0] != "0"):
+                    found[int(number)] = name
+        return dict(sorted(found.items()))
 
     def header_of_each_size(self, files: Mapping[int, str]) -> dict[int, Header]:
         """Return for each file the header of the first of its size; thousands of small files cost an opening each."""

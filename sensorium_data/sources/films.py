@@ -42,7 +42,7 @@ def as_integral(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
         return None
     whole = pixels.astype(np.uint8)
     # The sign of -0.0 would be lost.
-    if not np.array_equal(whole, pixels) or (pixels.dtype.kind == "f" and np.signbit(pixels).any()):
+    if not (whole == pixels).all() or (pixels.dtype.kind == "f" and np.signbit(pixels).any()):
         return None
     return whole
 

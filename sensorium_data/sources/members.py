@@ -115,6 +115,8 @@ def named(path: str | Path) -> Path:
 
 def is_litter(name: str) -> bool:
     """True for files that come from operating systems and loaders, not from the publisher."""
+    if "._" not in name and not name.endswith((".DS_Store", "config.json")) and not name.startswith("__MACOSX"):
+        return False  # of thousands of names nearly all
     parts = name.split("/")
     return parts[0] == "__MACOSX" or parts[-1] in {".DS_Store", "config.json"} or any(p.startswith("._") for p in parts)
 
@@ -160,19 +162,20 @@ class FolderMembers:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.root = path.name
+        self._at = f"{path}/"  # joined as text: a session of images has 24,000 files, and a Path takes 10 µs each time
         found: dict[str, tuple[int, int]] = {}
         litter: list[str] = []
         for folder, files in _walk(path):
+            below = os.path.relpath(folder, path).replace(os.sep, "/") + "/" if folder != str(path) else ""
             for file in files:
-                whole = Path(folder, file)
-                name = whole.relative_to(path).as_posix()
+                name = below + file
                 if is_litter(name):
                     litter.append(name)
                     continue
                 try:
-                    status = whole.stat()
+                    status = os.stat(self._at + name)  # noqa: PTH116
                 except OSError:
-                    status = whole.lstat()  # a link that leads nowhere; reading it says so
+                    status = os.lstat(self._at + name)  # a link that leads nowhere; reading it says so
                 found[name] = (status.st_size, status.st_mtime_ns)
         self.litter = tuple(sorted(litter))
         self._found = dict(sorted(found.items()))
@@ -180,25 +183,29 @@ class FolderMembers:
 
     def head(self, name: str, n_bytes: int) -> bytes:
         """Return the first bytes of a file."""
-        try:
-            with (self.path / name).open("rb") as file:
-                return file.read(n_bytes)
-        except OSError as error:
-            raise MemberError("unreadable", f"cannot be read: {error.strerror}") from None
+        data = bytearray(min(n_bytes, self.sizes[name]))
+        return bytes(data[: self._fill(name, memoryview(data))])
 
     def read(self, name: str, memory: Memory | None = None) -> Content:
         """Return all bytes of a file, held in the memory where one is given."""
         view = (memory or Memory()).take(limited(name, self.sizes[name]))
-        try:
-            with (self.path / name).open("rb", buffering=0) as file:
-                at = 0
-                while n := file.readinto(view[at:]):
-                    at += n
-        except OSError as error:
-            raise MemberError("unreadable", f"cannot be read: {error.strerror}") from None
-        if at != len(view):
+        if (at := self._fill(name, view)) != len(view):
             raise MemberError("truncated", f"{at:,} bytes where the folder said {len(view):,}")
         return Content(view, hashlib.sha256(view).hexdigest())
+
+    def _fill(self, name: str, view: memoryview) -> int:
+        """Read a file into memory, as far as either goes; with the system's own calls, which take half the time."""
+        at = 0
+        try:
+            file = os.open(self._at + name, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            try:
+                while at < len(view) and (n := os.readv(file, [view[at:]])):
+                    at += n
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise MemberError("unreadable", f"cannot be read: {error.strerror}") from None
+        return at
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of names, sizes and modification times."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.sources.members import Content, Members, Memory
 
-__all__ = ["Header", "Loaded", "array_of", "common_dtype", "header_of", "load"]
+__all__ = ["Header", "Loaded", "array_of", "common_dtype", "header_of", "load", "sound_header"]
 
 HEAD = 4096  # enough for every header numpy writes for a plain array; version 1 headers end at 64 KiB at the latest
 SMALL = 1 << 18  # bytes that may be read before it is known what they are
@@ -79,10 +79,17 @@ def header_of(members: Members, name: str) -> Header:
     MemberError
         Not a `.npy`, an object array or pickle, or more or fewer bytes than the header promises.
     """
-    return _sound_header(members.head(name, HEAD), members.sizes[name])
+    return sound_header(members.head(name, HEAD), members.sizes[name])
 
 
-def _sound_header(head: bytes, seen: int) -> Header:
+def sound_header(head: bytes, seen: int) -> Header:
+    """Return the header that a member begins with, held against the bytes that the member has.
+
+    Raises
+    ------
+    MemberError
+        As `header_of`.
+    """
     header = _parse(_header_bytes(head))
     if header.dtype.hasobject:
         raise MemberError(
@@ -120,7 +127,7 @@ def load(members: Members, name: str, memory: Memory | None = None) -> Loaded:
     """
     if members.sizes[name] <= SMALL:  # of a small file, opening it is the cost: once, not twice
         content = members.read(name, memory)
-        return Loaded(array_of(content, _sound_header(bytes(content.data[:HEAD]), len(content.data))), content.sha256)
+        return Loaded(array_of(content, sound_header(bytes(content.data[:HEAD]), len(content.data))), content.sha256)
     header = header_of(members, name)
     content = members.read(name, memory)
     return Loaded(array_of(content, header), content.sha256)

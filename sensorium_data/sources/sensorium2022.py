@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from sensorium_data.errors import SourceInvalid
-from sensorium_data.sources.base import RawSession, RawStatistic, RawTrial, Scan
+from sensorium_data.sources.base import RawColumn, RawSession, RawStatistic, RawTrial, Scan
 from sensorium_data.sources.behaviour import behaviour_signals, identity_of
 from sensorium_data.sources.filetree import Tree
 from sensorium_data.sources.films import infinite, valid_image
@@ -31,6 +31,8 @@ from sensorium_data.sources.sensorium2022_headers import Shapes, image_variable,
 from sensorium_data.sources.withheld import is_withheld
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sensorium_data.errors import Problem
     from sensorium_data.schemas import Citation, Identity, Licence
     from sensorium_data.schemas.stimulus import LabelSource
@@ -151,16 +153,13 @@ class Sensorium2022:
         if tree.problems:
             hint = "are the files as published? download them again"
             raise SourceInvalid(f"{members.path}: {tree.count}", hint=hint, problems=tree.problems)
-        classes = image_variable(variables, "class")
-        numbers = [trial.trial_id for trial in trials]
+        behavior, centre = (common_dtype(headers[stream]) for stream in ("behavior", "pupil_center"))
         return Recording(
             identity=identity,
             licence=licence,
             citations=citations,
             trials=trials,
-            signals=behaviour_signals(
-                shapes["behavior"][-1], common_dtype(headers["behavior"]), common_dtype(headers["pupil_center"])
-            ),
+            signals=behaviour_signals(shapes["behavior"][-1], behavior, centre),
             neurons=neurons,
             trial_variables=variables,
             statistics=statistics,
@@ -177,8 +176,16 @@ class Sensorium2022:
             batch=BATCH,
             stimulus_ids=ids,
             shapes=shapes,
-            classes={} if classes is None else dict(zip(numbers, map(str, classes.values.tolist()), strict=True)),
+            classes=_classes(variables, trials),
         )
+
+
+def _classes(variables: Mapping[str, RawColumn], trials: Sequence[RawTrial]) -> dict[int, str]:
+    """Return the published class of each trial's image, by trial id."""
+    column = image_variable(variables, "class")
+    if column is None:
+        return {}
+    return {trial.trial_id: str(value) for trial, value in zip(trials, column.values.tolist(), strict=True)}
 
 
 def _frame_shape(published: tuple[int, ...]) -> tuple[int, ...]:

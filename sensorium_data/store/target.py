@@ -32,7 +32,7 @@ def is_store(path: Path) -> bool:
     return root_attributes(path) is not None
 
 
-def settle_target(target: Path, source: Path, existing: Existing) -> bool:
+def settle_target(target: Path, source: Path | None, existing: Existing) -> bool:
     """Decide what becomes of a target before anything is read; True when there is nothing to do.
 
     Raises
@@ -54,17 +54,18 @@ def settle_target(target: Path, source: Path, existing: Existing) -> bool:
     return existing == "skip"
 
 
-def _refuse_nesting(target: Path, source: Path) -> None:
+def _refuse_nesting(target: Path, source: Path | None) -> None:
     # A target that is a link counts where the link lies, for there it is replaced, and where it leads.
-    places, there = {target.resolve(), target.parent.resolve() / target.name}, source.resolve()
+    places = {target.resolve(), target.parent.resolve() / target.name}
     parents = {parent for place in places for parent in place.parents}
+    there = source.resolve() if source is not None else None
     if there in places or there in parents:
         raise BadArgument(
             f"{target} is inside the source {source}; sources are never written to",
             hint="choose a target outside it",
             code="target-inside-source",
         )
-    if places & set(there.parents):
+    if there is not None and places & set(there.parents):
         raise BadArgument(
             f"the source {source} is inside the target {target}; replacing the target would delete it",
             hint="choose a target that does not hold the source",

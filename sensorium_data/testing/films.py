@@ -1,4 +1,4 @@
-"""Cheap films of the six kinds that were shown, made from a seed: fractal scenes, gratings, noise, dots and images."""
+"""Cheap films of the six kinds that were shown, and pictures, made from a seed: fractals, gratings, noise and dots."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Shape: TypeAlias = tuple[int, int]
     Maker: TypeAlias = Callable[[np.random.Generator, int, Shape], NDArray[np.float64]]
 
-__all__ = ["KINDS", "make_film"]
+__all__ = ["KINDS", "make_film", "make_picture"]
 
 RATE_HZ = 30
 GREY = 127.0
@@ -46,7 +46,40 @@ def make_film(
     >>> make_film("Gabor", np.random.default_rng(0), 50).shape
     (50, 36, 64)
     """
-    return np.clip(np.rint(_MAKERS[kind](rng, n_frames, frame_shape)), 0, 255).astype(np.uint8)
+    return _grey_levels(_MAKERS[kind](rng, n_frames, frame_shape))
+
+
+def make_picture(
+    rng: np.random.Generator, n_channels: int = 1, frame_shape: tuple[int, int] = (144, 256)
+) -> NDArray[np.uint8]:
+    """Return a picture that stands still, with a texture of its own in each channel.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Two pictures from differently seeded generators are different pictures.
+    n_channels : int
+    frame_shape : (y, x), pixels
+
+    Returns
+    -------
+    (channel, y, x) uint8, grey levels
+
+    Examples
+    --------
+    >>> make_picture(np.random.default_rng(0), 2, (36, 64)).shape
+    (2, 36, 64)
+    """
+    return _grey_levels(np.stack([_scene(rng, frame_shape) for _ in range(n_channels)]))
+
+
+def _grey_levels(brightness: NDArray[np.float64]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(brightness), 0, 255).astype(np.uint8)
+
+
+def _scene(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
+    """Return a texture as bright and as rich in contrast as the published natural scenes."""
+    return 85 + 57 * _texture(rng, shape)
 
 
 def _texture(rng: np.random.Generator, shape: Shape) -> NDArray[np.float64]:
@@ -144,7 +177,7 @@ def _images(rng: np.random.Generator, n_frames: int, shape: Shape) -> NDArray[np
     gaps = rng.integers(12, 19, N_IMAGES)
     shown = [np.repeat([i, N_IMAGES], [IMAGE, gap]) for i, gap in enumerate(gaps)]
     order = np.concatenate([*shown, np.full(n_frames, N_IMAGES)])[:n_frames]
-    images = [85 + 57 * _texture(rng, shape) for _ in range(N_IMAGES)]
+    images = [_scene(rng, shape) for _ in range(N_IMAGES)]
     film: NDArray[np.float64] = np.stack([*images, np.full(shape, GREY)])[order]
     return film
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from sensorium_data.errors import BadArgument, near_miss
 from sensorium_data.sources.sensorium2023_facts import MICE, Mouse
+from sensorium_data.testing.arguments import at_least
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,8 +104,8 @@ def plan_sensorium2023(
 ) -> tuple[Presentation, ...]:
     """Return the trials of a recording in order of file number; parameters and errors as `describe_sensorium2023`."""
     known = _lengths(lengths)
-    _at_least(1, n_train=n_train, n_repeats=n_repeats)
-    _at_least(0, seed=seed)
+    at_least(1, n_train=n_train, n_repeats=n_repeats)
+    at_least(0, seed=seed)
     mouse = _mouse(name)
     rng = np.random.default_rng([seed, 0])
     films = _films(mouse, n_train, n_repeats, known, rng)
@@ -166,19 +167,13 @@ def describe_sensorium2023(
     return tuple(presentation.truth for presentation in plan)
 
 
-def _at_least(least: int, **counts: int) -> None:
-    for name, count in counts.items():
-        if count < least:
-            raise BadArgument(f"{name} is {count}, expected {least} or more")
-
-
 def _lengths(lengths: Mapping[str, int] | None) -> dict[str, int]:
     known = {kind: frames // 10 for kind, frames in REAL_LENGTHS.items()}
     for kind, frames in (lengths or {}).items():
         if kind not in known:
             raise BadArgument(f"lengths: `{kind}` is no kind of stimulus", hint=near_miss(kind, list(known)))
         # Two, so that a shorter repeat can be a beginning of it.
-        _at_least(2, **{f"lengths[{kind!r}]": frames})
+        at_least(2, **{f"lengths[{kind!r}]": frames})
         known[kind] = frames
     return known
 

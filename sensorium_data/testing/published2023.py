@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from sensorium_data.errors import BadArgument, TargetExists, near_miss
-from sensorium_data.testing.archive import pack
+from sensorium_data.testing.archive import Zipped, new_recording, pack
+from sensorium_data.testing.arguments import at_least, folder_name, one_of, picture_size
 from sensorium_data.testing.films import make_film
 from sensorium_data.testing.plan2023 import DEFAULT_NAME, plan_sensorium2023
 from sensorium_data.testing.statistics2023 import write_statistics
@@ -29,12 +29,10 @@ __all__ = ["write_sensorium2023"]
 
 Dtype = Literal["float32", "float64"]
 Tail = Literal["nan", "values"]
-Zipped = Literal["", "stored", "deflated"]
 
 STREAMS = ("videos", "responses", "behavior", "pupil_center")
 NEURONS, FILM, TRIAL = 1, 2, 3  # what a seed is for; 0 is the plan
 N_NUDGED = 8  # pixels that are one grey level off in a repeat that was nudged
-SMALLEST = (4, 4)  # below this two films of noise could be the same by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +163,11 @@ def write_sensorium2023(
     >>> np.load(session / "data" / "responses" / "0.npy").shape
     (5, 36)
     """
-    choices = {"dtype": (dtype, Dtype), "behavior_tail": (behavior_tail, Tail), "zipped": (zipped, Zipped)}
-    _check(name, choices, n_neurons, n_padding, frame_shape)
+    _check(name, n_neurons, n_padding, frame_shape, dtype, behavior_tail, zipped)
     plan = plan_sensorium2023(
         name=name, n_train=n_train, n_repeats=n_repeats, seed=seed, withhold=withhold, holes=holes, lengths=lengths
     )
-    session = _new(Path(folder), name)
+    session = new_recording(Path(folder), name, STREAMS)
     present = [shown for shown in plan if not shown.truth.missing]
     train, oracle = ([s.truth for s in present if s.truth.tier == tier] for tier in ("train", "oracle"))
     neurons = Neurons.make(np.random.default_rng([seed, NEURONS]), n_neurons, frame_shape)
@@ -187,30 +184,16 @@ def write_sensorium2023(
 
 
 def _check(
-    name: str, choices: Mapping[str, tuple[str, Any]], n_neurons: int, n_padding: int, frame_shape: Sequence[int]
+    name: str, n_neurons: int, n_padding: int, frame_shape: Sequence[int], dtype: str, behavior_tail: str, zipped: str
 ) -> None:
     """Raise BadArgument for what the plan does not look at."""
-    if name in {"", ".."} or name != Path(name).name:
-        raise BadArgument(f"name is {name!r}, expected the name of a folder, without its parents")
-    for what, (value, kinds) in choices.items():
-        if value not in get_args(kinds):
-            raise BadArgument(f"{what} `{value}` is unknown", hint=near_miss(value, get_args(kinds)))
-    for what, count, least in (("n_neurons", n_neurons, 1), ("n_padding", n_padding, 0)):
-        if count < least:
-            raise BadArgument(f"{what} is {count}, expected {least} or more")
-    if len(frame_shape) != 2 or any(size < least for size, least in zip(frame_shape, SMALLEST, strict=True)):
-        raise BadArgument(f"frame_shape is {frame_shape}, expected (y, x) of at least {SMALLEST}")
-
-
-def _new(folder: Path, name: str) -> Path:
-    """Return the session's folder with the empty folders of its streams."""
-    session = folder / name
-    for there in (session, folder / f"{name}.zip"):
-        if there.exists():
-            raise TargetExists(f"{there} is there already", hint="remove it, or write into another folder")
-    for stream in STREAMS:
-        (session / "data" / stream).mkdir(parents=True)
-    return session
+    folder_name(name)
+    one_of(get_args(Dtype), dtype=dtype)
+    one_of(get_args(Tail), behavior_tail=behavior_tail)
+    one_of(get_args(Zipped), zipped=zipped)
+    at_least(1, n_neurons=n_neurons)
+    at_least(0, n_padding=n_padding)
+    picture_size(frame_shape)
 
 
 def _tables(session: Path, neurons: Neurons, plan: Sequence[Presentation], *, with_trial_idx: bool) -> None:

@@ -12,11 +12,12 @@ from sensorium_data.errors import BadArgument
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Neurons", "behaviour"]
+__all__ = ["Neurons", "behaviour", "moment"]
 
 RATE_HZ, SCAN_HZ = 30, 8  # of the published samples, and of the microscope they were interpolated from
 N_FILTERS = 48  # shared by all neurons: 8,000 filters of their own would take 140 MB
 SPAN_UM, N_PLANES = 615, 10
+GLANCE = 15  # samples, half a second: how long a response to a picture is averaged
 
 
 def _filters(rng: np.random.Generator, shape: tuple[int, int]) -> NDArray[np.float64]:
@@ -96,6 +97,23 @@ class Neurons:
         share = (at - before)[:, None]
         return events[before] * (1 - share) + events[before + 1] * share
 
+    def glance(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return the mean response to a picture over the half second that it is on.
+
+        Parameters
+        ----------
+        picture : (y, x) uint8, grey levels
+        rng : numpy.random.Generator
+            For what is not the picture's doing.
+
+        Returns
+        -------
+        (neuron,) float64
+            Never exactly zero.
+        """
+        mean: NDArray[np.float64] = self.respond(np.repeat(picture[None], GLANCE, axis=0), rng).mean(axis=0)
+        return mean
+
 
 def _wander(rng: np.random.Generator, n_samples: int, seconds: float) -> NDArray[np.float64]:
     """Return a random path of mean 0 and standard deviation 1 that forgets within some seconds."""
@@ -136,3 +154,27 @@ def behaviour(rng: np.random.Generator, n_samples: int) -> tuple[NDArray[np.floa
     speed = 9 * np.maximum(_wander(rng, n_samples, 1) - 1, 0)
     gaze = np.stack([mean + 10 * _wander(rng, n_samples, 2) for mean in (140, 150)])
     return np.stack([dilation, speed]), gaze
+
+
+def moment(rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what a mouse does beside looking, as one number for the half second that a picture is on.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    behavior : (3,) float64
+        Dilation of the pupil in pixels, its change in pixels/s, and speed in cm/s.
+    pupil_center : (2,) float64, pixels
+        x and y of the gaze in the eye camera.
+
+    Examples
+    --------
+    >>> [values.shape for values in moment(np.random.default_rng(0))]
+    [(3,), (2,)]
+    """
+    (dilation, speed), gaze = behaviour(rng, GLANCE)
+    change = (dilation[-1] - dilation[0]) * RATE_HZ / (GLANCE - 1)
+    return np.array([dilation.mean(), change, speed.mean()]), gaze.mean(axis=1)

@@ -120,6 +120,11 @@ def _stable(text: str, folder: Path) -> str:
 
 
 TRANSCRIPTS: dict[str, list[str]] = {
+    "audit": [
+        "sensorium-data check mouse.zip",
+        "sensorium-data check mouse.zip --select litter --json",
+        "sensorium-data check broken",
+    ],
     "convert": [
         "sensorium-data convert mouse.zip mouse.zarr --dry-run",
         "sensorium-data convert mouse.zip mouse.zarr",

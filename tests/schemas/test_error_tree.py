@@ -21,6 +21,7 @@ TREE = {
     "ArchiveUnsafe": ("archive-unsafe", 5, ValueError),
     "StoreInvalid": ("store-invalid", 5, ValueError),
     "StorageFailed": ("storage-failed", 6, OSError),
+    "ClusterFailed": ("cluster-failed", 6, ConnectionError),
     "TargetExists": ("target-exists", 7, FileExistsError),
     "TargetBusy": ("target-busy", 7, FileExistsError),
     "Interrupted": ("interrupted", 130, SensoriumError),

@@ -25,9 +25,7 @@ def _trial(**changes: Any) -> Trial:
 
 
 @given(st.integers(-1000, 1000), st.integers(-5, 400), st.integers(-5, 400), st.booleans())
-def test_trial_is_half_open_and_empty_when_missing(
-    start: int, length: int, n_valid: int, missing: bool
-) -> None:
+def test_trial_is_half_open_and_empty_when_missing(start: int, length: int, n_valid: int, missing: bool) -> None:
     changes = {"start": start, "stop": start + length, "n_valid": n_valid, "missing": missing}
     if 0 <= n_valid <= length and not (missing and n_valid):
         assert _trial(**changes).stop - start == length

@@ -26,6 +26,7 @@ class OneMember:
     """A single member in memory."""
 
     path, root = Path("memory"), "memory"
+    litter: tuple[str, ...] = ()
 
     def __init__(self, data: bytes) -> None:
         self.data = data

@@ -1,0 +1,87 @@
+"""Sources as people name many of them: paths, and patterns that stand for whatever lies there."""
+
+from __future__ import annotations
+
+import os
+from glob import glob, has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sensorium_data.errors import BadArgument, NotFound, Problem
+from sensorium_data.sources.members import is_litter, named
+from sensorium_data.store.target import is_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["expand", "is_pattern"]
+
+SHOWN = 8  # names of what lies there instead
+
+
+def is_pattern(source: str | Path) -> bool:
+    """True for a name with `*`, `?` or `[…]` that is not simply there.
+
+    Examples
+    --------
+    >>> is_pattern("in/*.zip"), is_pattern("in/a.zip")
+    (True, False)
+    """
+    return has_magic(str(source)) and not os.path.lexists(source)
+
+
+def expand(sources: str | Path | Iterable[str | Path], folder: Path) -> list[Path]:
+    """Return the sources that paths and patterns name, each once; those of a pattern sorted.
+
+    A pattern stands for neither hidden files, nor session stores, nor the folder that the stores go into.
+
+    Parameters
+    ----------
+    sources : str, Path, or iterable of them
+    folder : Path
+        Where the stores go.
+
+    Raises
+    ------
+    BadArgument
+        There is no source at all.
+    NotFound
+        A pattern matches nothing; the hint says what is there.
+    """
+    listed = [sources] if isinstance(sources, str | Path) else list(sources)
+    if not listed:
+        raise BadArgument("no source is given", hint="name recordings, or a pattern such as 'in/*.zip'")
+    found: dict[str, Path] = {}
+    unmatched: list[str] = []
+    for source in listed:
+        paths = _matches(str(source), folder) if is_pattern(source) else [named(source)]
+        if not paths:
+            unmatched.append(str(source))
+        found |= {os.path.abspath(path): path for path in paths if os.path.abspath(path) not in found}  # noqa: PTH100  # Path.absolute keeps `..`
+    if unmatched:
+        raise _no_match(unmatched)
+    return list(found.values())
+
+
+def _matches(pattern: str, folder: Path) -> list[Path]:
+    paths = sorted(Path(name) for name in glob(pattern, recursive=True))  # noqa: PTH207  # the pattern may be absolute
+    target = folder.resolve()
+    return [p for p in paths if not is_litter(p.name) and not is_store(p) and p.resolve() != target]
+
+
+def _no_match(patterns: list[str]) -> NotFound:
+    if len(patterns) == 1:
+        return NotFound(f"{patterns[0]} matches nothing", hint=_instead(patterns[0]), code="no-match")
+    problems = [Problem("no-match", pattern, f"matches nothing; {_instead(pattern)}") for pattern in patterns]
+    return NotFound(f"{len(patterns)} patterns match nothing", problems=problems, code="no-match")
+
+
+def _instead(pattern: str) -> str:
+    """Return what is there, in the folder whose contents the pattern is about."""
+    plain = [*Path(pattern).parents][::-1]
+    folder = [parent for parent in plain if not has_magic(str(parent))][-1]
+    if not folder.is_dir():
+        return f"there is no folder {folder}"
+    names = sorted(child.name for child in folder.iterdir() if not child.name.startswith("."))
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"{folder} holds {', '.join(names[:SHOWN])}{more}" if names else f"{folder} is empty"
