@@ -113,9 +113,10 @@ def shown_films(raw: RawSession, scanned: Sequence[Scanned], spool: Path, *, ver
         With ``verify``: one is not what was spooled.
     """
     shown = []
+    paths = {batch: str(spool / f"{batch:05d}.films") for batch in {s.batch for s in scanned}}
     for s in _first_shown(scanned).values():
         shape = (s.n_valid, *raw.frame_shape)
-        film = SpooledFilm(str(spool / f"{s.batch:05d}.films"), s.offset, s.film_dtype, shape, s.digest)
+        film = SpooledFilm(paths[s.batch], s.offset, s.film_dtype, shape, s.digest)
         shown.append(Shown(film, s.signature, *raw.label(s.trial, s.n_valid, s.still)))
     if verify and not all(one.film.sound() for one in shown):
         raise StoreInvalid(f"{spool}: films that were put there are not what they were", code="scratch-damaged")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sensorium_data.sources import RawStatistic
 
 __all__ = ["film_tasks", "shard_tasks"]
+
+TOGETHER = 60  # frames read at once: 2 MB of images of 144 × 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class FilmShard:
     def blocks(self, writer: ShardWriter) -> Iterator[NDArray[Any]]:
         """Yield the frames of each film in turn."""
         for film, start, stop in self.runs:
-            yield writer.stored(film.open()[start:stop])
+            yield writer.stored(film.open()[start:stop])  # a film of images may be many that lie side by side
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,26 @@ class StatisticShard:
             yield np.ascontiguousarray(loaded.array[start : min(start + CHUNK, end)])
 
 
+def _side_by_side(films: Sequence[SpooledFilm]) -> list[SpooledFilm]:
+    """Return films with those made one that follow each other in the spool, up to so many frames: images are read together."""
+    joined: list[SpooledFilm] = []
+    for film in films:
+        before = joined[-1] if joined else None
+        if before is not None and _follows(before, film) and before.shape[0] + film.shape[0] <= TOGETHER:
+            joined[-1] = replace(before, shape=(before.shape[0] + film.shape[0], *film.shape[1:]), digest="")
+        else:
+            joined.append(film)
+    return joined
+
+
+def _follows(before: SpooledFilm, film: SpooledFilm) -> bool:
+    alike = (before.path, before.dtype, before.shape[1:]) == (film.path, film.dtype, film.shape[1:])
+    return alike and film.offset == before.offset + prod(before.shape) * np.dtype(before.dtype).itemsize
+
+
 def film_tasks(recipe: Recipe, frames: ArraySpec, films: Sequence[SpooledFilm]) -> list[ShardTask]:
     """Return the tasks that write the stored frames."""
+    films = _side_by_side(films)
     firsts = np.cumsum([0, *(film.shape[0] for film in films)]).tolist()
     tasks = []
     for shard in range(frames.n_shards if films else 0):

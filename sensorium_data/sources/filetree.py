@@ -120,9 +120,11 @@ class Tree:
             self.fault("empty-session", "data/", "holds no trial")
             return ()
         trials, before = [], -1
+        whole = set.intersection(*map(set, files.values()))
         for number in sorted(present | set(range(len(tiers)))):
             tier = str(tiers[number]) if number < len(tiers) else ""
-            if not self._number_sound(number, tier, files, len(tiers)):
+            sound = number in whole and tier not in ("", "none")  # nearly all of thousands
+            if not sound and not self._number_sound(number, tier, files, len(tiers)):
                 continue
             appended = appended_from is not None and number >= appended_from
             missing = number not in present

@@ -37,12 +37,13 @@ def as_integral(pixels: NDArray[Any]) -> NDArray[np.uint8] | None:
     """
     if pixels.dtype == np.uint8:
         return pixels
-    # Written so that NaN fails it too: casting NaN or 256 to uint8 is undefined.
-    if pixels.size and not (pixels.min() >= 0 and pixels.max() <= 255):
+    # The sign of -0.0 would be lost. Written so that NaN fails the second: casting NaN or 256 to uint8 is undefined.
+    if pixels.dtype.kind == "f" and np.signbit(pixels).any():
+        return None
+    if pixels.size and not (pixels.max() <= 255 and (pixels.dtype.kind == "f" or pixels.min() >= 0)):
         return None
     whole = pixels.astype(np.uint8)
-    # The sign of -0.0 would be lost.
-    if not (whole == pixels).all() or (pixels.dtype.kind == "f" and np.signbit(pixels).any()):
+    if not (whole == pixels).all():
         return None
     return whole
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from sensorium_data.errors import SourceInvalid
-from sensorium_data.sources.base import RawColumn, RawSession, RawStatistic, RawTrial, Scan
+from sensorium_data.sources.base import RawSession, RawStatistic, RawTrial, Scan
 from sensorium_data.sources.behaviour import behaviour_signals, identity_of
 from sensorium_data.sources.filetree import Tree
 from sensorium_data.sources.films import infinite, valid_image
@@ -27,12 +27,10 @@ from sensorium_data.sources.sensorium2022_facts import (
     MICE,
     ORDER_BASIS,
 )
-from sensorium_data.sources.sensorium2022_headers import Shapes, image_variable, shapes_of, stimulus_ids
+from sensorium_data.sources.sensorium2022_headers import Shapes, image_classes, shapes_of, stimulus_ids
 from sensorium_data.sources.withheld import is_withheld
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from sensorium_data.errors import Problem
     from sensorium_data.schemas import Citation, Identity, Licence
     from sensorium_data.schemas.stimulus import LabelSource
@@ -41,8 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Sensorium2022"]
 
 STREAMS = ("images", "responses", "behavior", "pupil_center")
-BEHAVIOUR = ("pupil", "running", "gaze")
-BATCH = 256  # trials a task: 38 MB of images of 144 × 256
+BATCH = 128  # trials a task: 19 MB of images of 144 × 256
 
 NOTES = {
     "film-not-integral": "holds fractional grey levels; every image of this session is kept in floating point",
@@ -60,6 +57,8 @@ class Recording(RawSession):
 
     def _load(self, stream: str, trial: RawTrial, memory: Memory | None = None) -> Loaded:
         loaded = load(self.members, f"data/{stream}/{trial.trial_id}.npy", memory)
+        if loaded.array.dtype.kind not in "fiu":  # text of as many bytes: one header was read for each size of file
+            raise MemberError("npy-dtype", f"holds {loaded.array.dtype}, expected numbers")
         if loaded.array.shape != self.shapes[stream]:
             what = f"has shape {loaded.array.shape}, expected {self.shapes[stream]} as its siblings"
             raise MemberError("npy-shape", what)
@@ -88,11 +87,13 @@ class Recording(RawSession):
         image = valid_image(arrays["images"].reshape(self.frame_shape), where, allow_nan=allow_nan)
         behavior, gaze = arrays["behavior"].reshape(1, -1), arrays["pupil_center"].reshape(1, -1)
         pupil = behavior[:, 0] if behavior.shape[1] == 2 else behavior[:, :2]
-        if not allow_nan:
-            few = {s: arrays[s] for s in ("behavior", "pupil_center")}
+        notes: tuple[str, ...] = ()
+        if not (np.isfinite(behavior).all() and np.isfinite(gaze).all()):
+            notes = ("behavior-nan",) if np.isnan(behavior).any() or np.isnan(gaze).any() else ()
+            few = {s: arrays[s] for s in ("behavior", "pupil_center") if not allow_nan}
             problems += [infinite(f"data/{s}/{trial.trial_id}.npy") for s, v in few.items() if np.isinf(v).any()]
-        notes = ("behavior-nan",) if np.isnan(behavior).any() or np.isnan(gaze).any() else ()
-        blank = () if behavior.any() or gaze.any() else BEHAVIOUR
+        # An eye of no size, or in the very corner of its camera, was not measured; an animal may stand still.
+        blank = (() if behavior.any() else ("pupil", "running")) + (() if gaze.any() else ("gaze",))
         signals = {"pupil": pupil, "running": behavior[:, -1], "gaze": gaze}
         found = (*image.problems, *problems)
         return Scan(image.frames, signals, withheld, digests, (*notes, *image.notes), found, blank)
@@ -176,16 +177,8 @@ class Sensorium2022:
             batch=BATCH,
             stimulus_ids=ids,
             shapes=shapes,
-            classes=_classes(variables, trials),
+            classes=image_classes(variables, trials),
         )
-
-
-def _classes(variables: Mapping[str, RawColumn], trials: Sequence[RawTrial]) -> dict[int, str]:
-    """Return the published class of each trial's image, by trial id."""
-    column = image_variable(variables, "class")
-    if column is None:
-        return {}
-    return {trial.trial_id: str(value) for trial, value in zip(trials, column.values.tolist(), strict=True)}
 
 
 def _frame_shape(published: tuple[int, ...]) -> tuple[int, ...]:

@@ -10,6 +10,8 @@ from sensorium_data.sources.members import MemberError
 from sensorium_data.sources.npy import load, sound_header
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from sensorium_data.sources.members import Members
 
 __all__ = ["is_withheld"]
@@ -35,10 +37,12 @@ def is_withheld(members: Members, name: str, n_valid: int | None, digests: dict[
     Raises
     ------
     MemberError
-        It cannot be read, or holds zeros beside NaN or infinity.
+        It cannot be read, holds no numbers, or none but zeros, NaN and infinity.
     """
     head = members.head(name, PROBE)  # header and first values in one look
     header = sound_header(head, members.sizes[name])
+    if header.dtype.kind not in "fiu":
+        raise MemberError("npy-dtype", f"holds {header.dtype}, expected numbers")
     size, probe = header.dtype.itemsize, head[header.offset :]
     if _nonzero(np.frombuffer(probe[: len(probe) // size * size], header.dtype)):
         return False
@@ -50,13 +54,21 @@ def is_withheld(members: Members, name: str, n_valid: int | None, digests: dict[
         digests[name] = loaded.sha256
         return True
     if not allow_nan:
-        n_nan, n_inf = int(np.isnan(valid).sum()), int(np.isinf(valid).sum())
-        what = f"holds zeros, as withheld responses do, but also {n_nan} NaN and {n_inf} infinite values"
-        raise MemberError("nan-in-valid" if n_nan else "infinite", what)
+        raise _odd(valid)
     return False
 
 
-def _nonzero(values: np.ndarray[Any, Any]) -> bool:
+def _odd(valid: NDArray[Any]) -> MemberError:
+    """Return what is wrong with responses that are zero, NaN or infinite, every one."""
+    n_nan, n_inf = int(np.isnan(valid).sum()), int(np.isinf(valid).sum())
+    seen = " and ".join(f"{n} {what}" for n, what in ((n_nan, "NaN"), (n_inf, "infinite values")) if n)
+    zeros = n_nan + n_inf < valid.size
+    beside = "among zeros, as withheld responses are published" if zeros else "and nothing else"
+    what = f"holds {seen} {beside} (--allow-nan lets them in)"
+    return MemberError("nan-in-valid" if n_nan else "infinite", what)
+
+
+def _nonzero(values: NDArray[Any]) -> bool:
     """True when some value is neither zero nor NaN nor infinite."""
     flat = values.reshape(-1)
     # Nearly always one of the first is; all are looked at where none is.
