@@ -13,6 +13,7 @@ from sensorium_data.clock import TickClock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sensorium_data.clock import Clock
     from sensorium_data.handle import SessionHandle
     from sensorium_data.schemas import Tier
 
@@ -55,17 +56,26 @@ def _signals(handle: SessionHandle) -> list[str]:
     return lines
 
 
-def _time(handle: SessionHandle) -> str:
+def _time(handle: SessionHandle) -> list[str]:
+    """Return a line for each clock that several signals share or one has."""
     if handle.document.identity.modality == "static":
-        return "one sample a trial; when each was shown was not published"
-    clocks = [clock for clock in handle.clocks.values() if isinstance(clock, TickClock) and clock.n_samples]
-    if not clocks:
-        return "no samples"
-    widest = max(clocks, key=lambda clock: clock.n_samples)
-    runs = len(np.unique(handle.trials["segment"][handle.trials["segment"] >= 0]))
-    minutes = float(widest.n_samples / widest.rate / 60)
-    nominal = "nominal " if widest.nominal else ""
-    return f"{float(widest.rate):g} Hz {nominal}clock, {minutes:.1f} min in {runs} contiguous run{'s' * (runs != 1)}"
+        return ["one sample a trial; when each was shown was not published"]
+    lines: dict[str, list[str]] = {}
+    for name, clock in handle.clocks.items():
+        if clock.n_samples:
+            lines.setdefault(_clock(clock), []).append(name)
+    if not lines:
+        return ["no samples"]
+    return [line if len(lines) == 1 else f"{line}: {', '.join(names)}" for line, names in lines.items()]
+
+
+def _clock(clock: Clock) -> str:
+    if not isinstance(clock, TickClock):
+        seconds = float(clock.times_ns[-1] - clock.times_ns[0]) / 1e9
+        return f"a time for every sample, over {seconds / 60:.1f} min"
+    minutes, runs = float(clock.n_samples / clock.rate / 60), len(clock.segments)
+    nominal = "nominal " if clock.nominal else ""
+    return f"{float(clock.rate):g} Hz {nominal}clock, {minutes:.1f} min in {runs} contiguous run{'s' * (runs != 1)}"
 
 
 def _stimuli(handle: SessionHandle) -> list[str]:
@@ -94,7 +104,7 @@ def facts_of(handle: SessionHandle) -> list[tuple[str, Sequence[str]]]:
         ("trials", [f"{document.trials.n}: " + ", ".join(_tier(tier) for tier in document.trials.tiers)]),
         ("stimuli", _stimuli(handle)),
         ("signals", _signals(handle)),
-        ("time", [_time(handle)]),
+        ("time", _time(handle)),
         ("licence", [document.licence.name if document.licence else "not known"]),
         ("cite", [citation.text for citation in document.citations]),
         ("notes", [note.text for note in made.notes]),

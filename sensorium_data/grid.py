@@ -18,6 +18,7 @@ __all__ = ["NANOSECOND", "Grid", "as_ns", "as_rate", "seconds_text", "whole_nano
 
 NANOSECOND = 10**9  # ticks a second of a grid of nanoseconds
 FURTHEST_NS = 2**62  # 146 years: differences of two such times fit 64 bits as well
+FASTEST_HZ = 10**8  # neighbouring samples must be several nanoseconds apart
 EXACT = 2**53  # integers up to it are floats
 
 
@@ -31,7 +32,7 @@ def as_rate(rate_hz: float | str | Fraction) -> Fraction:
     Raises
     ------
     BadArgument
-        The rate is not a finite number above zero.
+        The rate is not a finite number above zero, or beyond what can be kept exactly.
 
     Examples
     --------
@@ -45,6 +46,9 @@ def as_rate(rate_hz: float | str | Fraction) -> Fraction:
         raise BadArgument(f"rate {rate_hz!r} is not a number of hertz", code="bad-rate") from None
     if rate <= 0:
         raise BadArgument(f"rate {rate_hz!r} hertz is not above zero", code="bad-rate")
+    if rate > FASTEST_HZ or max(rate.numerator, rate.denominator) >= 2**63:
+        what = "times are kept to the nanosecond" if rate > FASTEST_HZ else "it is no fraction of 64-bit integers"
+        raise BadArgument(f"rate {rate_hz!r} hertz cannot be kept: {what}", code="bad-rate")
     return rate
 
 
@@ -70,7 +74,7 @@ def as_ns(time_s: float | str | Fraction) -> int:
     except (ValueError, ZeroDivisionError):
         raise BadArgument(f"time {time_s!r} is not a number of seconds", code="bad-time") from None
     if abs(time_ns := round(time * NANOSECOND)) > FURTHEST_NS:
-        raise BadArgument(f"time {time_s!r} is more than 146 years from 0; times are in seconds", code="bad-time")
+        raise BadArgument(f"{float(time):g} s is more than 146 years from 0; are these seconds?", code="bad-time")
     return time_ns
 
 
@@ -97,7 +101,7 @@ def whole_nanoseconds(times_s: ArrayLike) -> NDArray[np.int64]:
     if len(wrong := np.flatnonzero(~np.isfinite(times))):
         raise BadArgument(f"{len(wrong)} times are no numbers, the first in row {wrong[0]}", code="bad-time")
     if len(wrong := np.flatnonzero(np.abs(times.astype(np.float64)) > FURTHEST_NS / NANOSECOND)):
-        what = f"row {wrong[0]} is {times.flat[wrong[0]]:g}, more than 146 years from 0; times are in seconds"
+        what = f"row {wrong[0]} is {times.flat[wrong[0]]:g} s, more than 146 years from 0; are these seconds?"
         raise BadArgument(what, code="bad-time")
     if times.dtype.kind != "f":
         return times.astype(np.int64) * NANOSECOND

@@ -9,7 +9,7 @@ import numpy as np
 from sensorium_data.clock import clock_of, trial_grid
 from sensorium_data.conversion.against_tables import compare_document, compare_statistics, compare_tables
 from sensorium_data.conversion.comparison import Comparison
-from sensorium_data.errors import StoreInvalid
+from sensorium_data.errors import BadArgument, StoreInvalid
 from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import Stimulus, Trial
 from sensorium_data.sources import open_source
@@ -57,9 +57,14 @@ def check_against(
 
     Raises
     ------
+    BadArgument
+        The store was not made from a published recording.
     NotFound, SourceInvalid
         The source cannot be read as a recording.
     """
+    if store.session.provenance.source_digest is None:
+        what = f"{store.path} was written from arrays; there is no published source to hold it against"
+        raise BadArgument(what, hint="`check` without --against proves it sound", code="no-source")
     _, raw = open_source(source, store.session.provenance.reader)
     comparison = Comparison(store, raw)
     comparison.digests |= raw.digests

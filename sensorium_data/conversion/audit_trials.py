@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.errors import Problem
     from sensorium_data.schemas import Note
-    from sensorium_data.sources import RawSession, RawTrial, Scan
+    from sensorium_data.sources import RawSession, RawTrial
 
 __all__ = ["Evidence", "Seen", "read_trials"]
 
@@ -173,7 +173,7 @@ def _look(raw: RawSession, trial: RawTrial, memory: Memory, *, responses: bool) 
         digest=digest,
         marks=marks,
         n_nan={name: _n_nan(values) for name, values in scan.signals.items()},
-        zero=_zero(scan),
+        zero=frozenset(scan.blank),
         notes=scan.note_codes,
         problems=tuple(problems),
     )
@@ -193,10 +193,6 @@ def _n_nan(values: NDArray[Any]) -> int:
         return 0
     holes: NDArray[np.bool_] = np.isnan(values).reshape(len(values), -1)
     return int(holes.any(axis=1).sum())
-
-
-def _zero(scan: Scan) -> frozenset[str]:
-    return frozenset(scan.blank) | {name for name, values in scan.signals.items() if values.size and not values.any()}
 
 
 def some(numbers: Sequence[int]) -> str:

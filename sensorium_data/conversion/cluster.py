@@ -1,12 +1,13 @@
 """Run tasks on a dask.distributed cluster that somebody else started, and never wait for one that is gone.
 
 dask runs a task again when its worker dies. What it does not do is end: without a scheduler or without any worker its
-futures wait for ever. So the futures are polled here, and the cluster is looked at beside them.
+futures wait for ever. So nothing here waits for a future alone: the cluster is looked at all the while.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ Client: TypeAlias = Any  # a dask.distributed.Client, which is not a dependency
 
 CONNECT_S = 8  # a scheduler that is there answers in milliseconds
 LOOK_S = 1.0  # between two looks at the cluster
-POLL_S = 0.02  # between two looks at the futures
+POLL_S = 0.25  # between two looks at the futures, where none calls before
 FETCH_S = 10  # for a result; a worker that dies with it has it computed again elsewhere
 AGAIN = "what is done is kept: run the same command again and it goes on from there"
 
@@ -109,20 +110,23 @@ def outcomes(
     run = uuid4().hex  # dask takes two tasks of one name for the same task, even those of other clients
     waiting: deque[tuple[int, Task]] = deque(enumerate(tasks))
     running: dict[int, Any] = {}
+    wake = threading.Event()
     try:
         while waiting or running:
+            wake.clear()
             watch.look()
             n_room = max(1, watch.n_workers) if one_a_worker else len(tasks)
             while watch.reached and waiting and len(running) < n_room:
                 i, task = waiting.popleft()
                 name = f"sensorium-{run}-{i}"
                 running[i] = client.submit(on_worker, function, task, __version__, key=name, pure=False, priority=-i)
+                running[i].add_done_callback(lambda _: wake.set())
             done = [(i, outcome) for i, future in running.items() if (outcome := _outcome(future)) is not _NOTHING]
             for i, outcome in done:
                 running.pop(i).release()
                 yield i, outcome
             if not done:
-                time.sleep(POLL_S)
+                wake.wait(POLL_S)
     finally:
         for future in running.values():
             future.release()  # nobody waits for it any more, which stops it

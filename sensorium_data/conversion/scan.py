@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["ScanTask", "Scanned", "gather_scans", "overflows", "scan_batch", "scan_tasks"]
 
 
+SAMPLED = 2 * CHUNK  # samples of the responses that are packed to see whether it pays; of images one a trial
 GATHERED = 16  # frames whose statistics are taken at once: images of 144 × 256 fit the second-level cache
 
 
@@ -98,13 +99,22 @@ def overflows(trial: RawTrial, scan: Scan, options: ConvertOptions) -> tuple[Pro
     )
 
 
-def _sample(raw: RawSession, trial: RawTrial, n_valid: int, memory: Memory) -> list[int]:
-    """Return raw and packed bytes of two chunks of responses, to see whether packing pays."""
+def _sample(raw: RawSession, trial: RawTrial, n_valid: int, memory: Memory) -> NDArray[np.float32]:
+    """Return some responses of a trial, (time, neuron), to see whether packing pays."""
     try:
-        values = raw.responses(trial, n_valid, memory).array[: 2 * CHUNK]
-        values = rounded(values, np.dtype(np.float32))
+        values: NDArray[np.float32] = rounded(
+            raw.responses(trial, n_valid, memory).array[:SAMPLED], np.dtype(np.float32)
+        )
     except MemberError:
-        return [0, 0]  # the pass that writes responses reports it
+        return np.zeros((0, raw.n_neurons), np.float32)  # the pass that writes responses reports it
+    return values
+
+
+def _packed(sampled: Sequence[NDArray[np.float32]]) -> list[int]:
+    """Return raw and packed bytes of the sampled responses, packed as they would be stored: a chunk at a time."""
+    if not sampled:
+        return [0, 0]
+    values = np.concatenate(sampled)[:SAMPLED]
     spec = ArraySpec("", values.shape, values.dtype, ("time", "neuron"), "pcodec", sharded=True)
     packed = sum(len(encode(spec, values[i : i + CHUNK])) for i in range(0, len(values), CHUNK))
     return [values.nbytes, packed]
@@ -119,7 +129,8 @@ def _with_responses(trial: RawTrial, scan: Scan) -> list[tuple[int, int]]:
 class _Batch:
     """The parts of a record, filled trial by trial."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: ConvertOptions) -> None:
+        self.options = options
         self.trials: list[dict[str, Any]] = []
         self.digests: dict[str, str] = {}
         self.problems: list[Problem] = []
@@ -128,7 +139,7 @@ class _Batch:
         self.train: list[NDArray[Any]] = []
         self.signals: dict[str, list[NDArray[Any]]] = {}
         self.moments = Moments.empty(1)
-        self.sample = [0, 0]
+        self.sampled: list[NDArray[np.float32]] = []
         self.faulty: list[tuple[int, int]] = []
 
     def add(self, trial: RawTrial, scan: Scan, offset: int, digest: str) -> None:
@@ -158,10 +169,12 @@ class _Batch:
 
     def _take(self, frames: NDArray[Any]) -> None:
         """Add a film to the statistics of train films; images are gathered first, as each alone costs as much again."""
-        if frames.dtype != np.uint8 or len(frames) >= GATHERED:  # others lie in memory that is read into again
+        if frames.dtype != np.uint8:
+            frames = rounded(frames, stored_dtype(frames.dtype, self.options))  # of what is stored, as all statistics
+        if frames.dtype != np.uint8 or len(frames) >= GATHERED:
             self.moments = self.moments.merge(film_moments(frames))
             return
-        self.train.append(frames)
+        self.train.append(frames.copy())  # they may lie in memory that is read into again
         if sum(map(len, self.train)) >= GATHERED:
             self._flush()
 
@@ -181,14 +194,14 @@ class _Batch:
             "digests": self.digests,
             "problems": [asdict(problem) for problem in self.problems],
             "faulty": self.faulty,
-            "sample": self.sample,
+            "sample": _packed(self.sampled),
         }
         return Record(facts, arrays)
 
 
 def _scan_batch(task: ScanTask) -> Record:
     raw, options = task.recipe.open(), task.recipe.options
-    batch, memory = _Batch(), Memory()
+    batch, memory = _Batch(options), Memory()
     placed: dict[str, int] = {}
     part = task.recipe.path("spool", f"{task.number:05d}.part")
     with part.open("wb") as spool:
@@ -205,8 +218,9 @@ def _scan_batch(task: ScanTask) -> Record:
                 placed[digest] = spool.tell()
                 spool.write(np.ascontiguousarray(scan.frames).data)
             batch.add(trial, scan, placed[digest], digest)
-            if batch.sample == [0, 0] and task.number == 0 and not scan.withheld and options.preset == "compact":
-                batch.sample = _sample(raw, trial, len(scan.frames), memory)
+            wanted = task.number == 0 and options.preset == "compact" and sum(map(len, batch.sampled)) < SAMPLED
+            if wanted and not scan.withheld:
+                batch.sampled.append(_sample(raw, trial, len(scan.frames), memory))
     part.replace(part.with_suffix(".films"))
     return batch.record()
 

@@ -5,7 +5,7 @@ A `Tree` reads them through `Members` and collects every problem it meets, so th
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from sensorium_data.errors import Problem, near_miss
 from sensorium_data.schemas import ROLES, Note
 from sensorium_data.sources.base import RawColumn, RawStatistic, RawTrial
+from sensorium_data.sources.dims import fitting, one_length, without_ones
 from sensorium_data.sources.members import MemberError
 from sensorium_data.sources.npy import header_of, load
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Tree", "decoded"]
 
+NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")  # of a trial; nobody has a billion
 COORDINATES = "cell_motor_coordinates"
 # Published name: name and kinds of numpy dtype of the column that the schema knows.
 KNOWN_COLUMNS = {
@@ -44,6 +46,8 @@ class Tree:
         self.problems: list[Problem] = []
         self.notes: list[Note] = []
         self.digests: dict[str, str] = {}
+        self._n_numbers = 0  # file numbers that there are or could be
+        self._kept: list[int] = []  # trials of tier `none` that have files
 
     def fault(self, code: str, where: str, what: str) -> None:
         """Add a problem."""
@@ -75,13 +79,9 @@ class Tree:
     def stream(self, stream: str) -> dict[int, str]:
         """Return the members of a stream by file number."""
         prefix = f"data/{stream}/"
-        found: dict[int, str] = {}
-        for name in self.members.sizes:
-            if name.startswith(prefix) and name.endswith(".npy"):
-                number = name[len(prefix) : -4]
-                if number.isascii() and number.isdigit() and (number == "0" or number[0] != "0"):
-                    found[int(number)] = name
-        return dict(sorted(found.items()))
+        names = (name for name in self.members.sizes if name.startswith(prefix) and name.endswith(".npy"))
+        numbers = ((name[len(prefix) : -4], name) for name in names)
+        return dict(sorted((int(n), name) for n, name in numbers if NUMBER.fullmatch(n)))
 
     def header_of_each_size(self, files: Mapping[int, str]) -> dict[int, Header]:
         """Return for each file the header of the first of its size; thousands of small files cost an opening each."""
@@ -130,6 +130,11 @@ class Tree:
             missing = number not in present
             trials.append(RawTrial(number, tier, missing, contiguous=before == number - 1 and not appended))
             before = before if missing else number
+        self._n_numbers = max(len(tiers), max(present) + 1)
+        if self._kept:
+            shown = ", ".join(map(str, self._kept[:8])) + (" …" if len(self._kept) > 8 else "")
+            text = f"{len(self._kept)} trials have tier `none` and files, and are kept: {shown}"
+            self.note("tier-none-with-data", text)
         return tuple(trials)
 
     def _tiers_sound(self, tiers: NDArray[Any], where: str) -> bool:
@@ -147,7 +152,7 @@ class Tree:
         if number >= n_tiers:
             self.fault("no-tier", f"trial {number}", f"has files but tiers.npy ends at {n_tiers - 1}")
         elif have and tier == "none":
-            self.note("tier-none-with-data", f"trial {number} has tier `none` and files; it is kept")
+            self._kept.append(number)
         if not have:
             if tier != "none":
                 self.fault("missing-member", f"trial {number}", f"has tier `{tier}` but no file in {', '.join(files)}")
@@ -210,7 +215,7 @@ class Tree:
     ) -> RawColumn | None:
         n_rows = int(numbers.max(initial=-1)) + 1
         dims = tuple(f"{stem}_{axis}" for axis in range(values.ndim))
-        if values.ndim and len(values) >= n_rows:
+        if values.ndim and n_rows <= len(values) <= (self._n_numbers or len(values)):
             return RawColumn(values[numbers], ("trial", *dims[1:]), name, description="as published")
         if values.ndim and len(values) != n_files:
             what = f"has shape {values.shape}, expected a row for each of the {n_rows} file numbers"
@@ -227,8 +232,7 @@ class Tree:
         Parameters
         ----------
         dims_of : mapping of stream to (dims, shape)
-            Dims and shape of a trial of the stream as published, time last where there is any, 0 where any length is
-            right.
+            Of a trial of the stream as published, time last where there is any; 0 where any length is right.
         """
         found = []
         for name in self.names_below("meta/statistics"):
@@ -241,7 +245,7 @@ class Tree:
             dims = self._statistic_dims(name, parts, header.shape, dims_of)
             if dims is not None:
                 found.append((RawStatistic("/".join(parts), parts[0], parts[-1], dims, name), header.shape))
-        return _one_length(found)
+        return one_length(found)
 
     def _statistic_dims(
         self,
@@ -253,13 +257,15 @@ class Tree:
         own = tuple(f"{parts[-1]}_{axis}" for axis in range(len(shape)))
         if not shape or set(shape) == {1} or parts[0] not in dims_of:
             return own
-        if (dims := _fitting(shape, *dims_of[parts[0]])) is not None:
+        if (dims := fitting(shape, *dims_of[parts[0]])) is not None:
             return dims
-        if _fitting(tuple(n for n in shape if n != 1), *dims_of[parts[0]]) is None:
+        if fitting(tuple(n for n in shape if n != 1), *without_ones(*dims_of[parts[0]])) is None:
             what = f"has shape {shape}, expected that of a trial of `{parts[0]}` or one value a channel"
             self.fault("npy-shape", name, what)
             return None
-        self.note("statistic-shape", f"{name} has shape {shape}, with axes of one; it is kept as it is")
+        self.note(
+            "statistic-shape", f"{name} has shape {shape}, with other axes of one than a trial; it is kept as it is"
+        )
         return own
 
 
@@ -277,25 +283,3 @@ def decoded(values: NDArray[Any]) -> NDArray[Any]:
         return np.char.decode(values, "utf-8")
     except UnicodeDecodeError as error:
         raise MemberError("npy-text", f"holds bytes that are no UTF-8 ({error.reason})") from None
-
-
-def _one_length(found: Sequence[tuple[RawStatistic, tuple[int, ...]]]) -> tuple[RawStatistic, ...]:
-    """Give arrays of another number of frames than their folder's first a dim of their own; one dim has one length."""
-    lengths: dict[str, int] = {}
-    statistics = []
-    for statistic, shape in found:
-        folder = statistic.path.rpartition("/")[0]
-        if statistic.framed and lengths.setdefault(folder, shape[-1]) != shape[-1]:
-            statistic = replace(statistic, dims=(f"frame_{statistic.measure}", *statistic.dims[1:]))
-        statistics.append(statistic)
-    return tuple(statistics)
-
-
-def _fitting(shape: tuple[int, ...], dims: tuple[str, ...], expected: tuple[int, ...]) -> tuple[str, ...] | None:
-    """Return dims with time first, for a full-shape or per-channel array; None for any other shape."""
-    if not all(want in (0, have) for have, want in zip(shape, expected, strict=False)):
-        return None
-    timed = dims[-1] == "time"
-    if timed and len(shape) == len(dims):
-        return ("frame", *dims[:-1])
-    return dims[: len(shape)] if len(shape) == len(dims) - timed else None

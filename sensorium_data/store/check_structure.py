@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sensorium_data.grid import Grid
     from sensorium_data.schemas import Signal
     from sensorium_data.store.opened import OpenStore
     from sensorium_data.store.shards import ShardRecord
@@ -164,19 +165,21 @@ def _laid_out(store: OpenStore, table: Mapping[str, NDArray[Any]]) -> Iterator[R
         yield f"{Paths.trials}[{row}]", f"is {table['stop'][row] - table['start'][row]} ticks long, not as its samples"
     for row in np.flatnonzero(table["missing"] != (table["n_valid"] == 0)):
         yield f"{Paths.trials}[{row}]", "is missing exactly when it has no sample, and here it is not so"
-    grid = trial_grid(store.session)
     for signal in store.session.signals:
-        if isinstance(signal.clock, ExplicitClock) or signal.withheld:
-            continue
-        clock = clock_of(signal.clock)
-        absent = table["missing"] | (table["responses_withheld"] if signal.name == "responses" else False)
-        rows = clock.intervals(grid, table["start"], table["stop"])
-        there = np.diff(rows, axis=1)[:, 0]
-        for row in np.flatnonzero(~absent & (there != table["n_valid"])):
-            yield f"{Paths.trials}[{row}]", f"is not wholly on the clock of `{signal.name}`"
-        expected = int(table["n_valid"][~absent].sum())
-        if expected != clock.n_samples:
-            yield Paths.values(signal.name), f"has {clock.n_samples} samples, the trials add up to {expected}"
+        if not isinstance(signal.clock, ExplicitClock):
+            yield from _on_clock(signal, trial_grid(store.session), table)
+
+
+def _on_clock(signal: Signal, grid: Grid, table: Mapping[str, NDArray[Any]]) -> Iterator[Remark]:
+    """Hold the samples of a signal against the trials that have some of it."""
+    clock = clock_of(signal.clock)
+    absent = table["missing"] | (table["responses_withheld"] if signal.name == "responses" else signal.withheld)
+    there = np.diff(clock.intervals(grid, table["start"], table["stop"]), axis=1)[:, 0]
+    for row in np.flatnonzero(~absent & (there != table["n_valid"])):
+        yield f"{Paths.trials}[{row}]", f"is not wholly on the clock of `{signal.name}`"
+    expected = int(table["n_valid"][~absent].sum())
+    if expected != clock.n_samples:
+        yield Paths.values(signal.name), f"has {clock.n_samples} samples, the trials add up to {expected}"
 
 
 def _shown(store: OpenStore, table: Mapping[str, NDArray[Any]]) -> Iterator[Remark]:

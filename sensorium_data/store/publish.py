@@ -46,13 +46,15 @@ MAY_PASS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}  # the same targ
 
 
 @contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: Path, *, resumes: bool = True) -> Iterator[None]:
     """Turn what the operating system says about storage into one readable error.
 
     Parameters
     ----------
     path : Path
         The target of the conversion.
+    resumes : bool
+        What was done is kept, and the next run goes on from there.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def storage_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, StorageFailed) or not _of_storage(error, path):
             raise
-        again = "then run the same command again: it goes on where it stopped"
+        again = "then run the same command again: it goes on where it stopped" if resumes else "then write again"
         if error.errno in MAY_PASS:
             hint = f"make room or choose another target, {again}"
         else:

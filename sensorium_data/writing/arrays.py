@@ -10,7 +10,7 @@ import numpy as np
 from sensorium_data.conversion.rounding import stored_dtype
 from sensorium_data.conversion.shardwriter import ShardTask, ShardWriter
 from sensorium_data.errors import BadArgument
-from sensorium_data.store.layout import SHARD, ArraySpec, Paths, codec_for
+from sensorium_data.store.layout import ArraySpec, Paths, codec_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,8 +39,17 @@ class Rows:
 
     def __init__(self, values: Any) -> None:  # noqa: ANN401  # whatever has slices
         self.values = values
-        # Blocks of a dask array are computed whole for any part of them: as many rows at once as a shard has.
-        self.step = SHARD if hasattr(values, "__dask_graph__") else ROWS
+        self._ends = _block_ends(values)
+
+    def pieces(self, begin: int, end: int) -> Iterator[tuple[int, int]]:
+        """Yield half-open runs of rows to read at once: some hundred, and no part of a block twice."""
+        ends = range(begin + ROWS, end, ROWS) if self._ends is None else self._ends
+        start = begin
+        for stop in ends:
+            if stop - start >= ROWS and stop < end:
+                yield start, stop
+                start = stop
+        yield start, end
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return some rows.
@@ -52,7 +61,7 @@ class Rows:
         """
         part = self.values[start:stop]
         if hasattr(part, "__dask_graph__"):
-            part = part.compute(scheduler="synchronous")  # one thread a shard is at work already
+            part = part.compute(scheduler=_scheduler())
         if np.ma.isMaskedArray(part):
             raise BadArgument(
                 f"rows {start} to {stop} are a masked array, whose mask would be lost", code="masked-array"
@@ -77,13 +86,31 @@ class ArrayShard:
         """Yield the rows, some hundred at a time."""
         task = writer.task
         begin, end = task.spec.shard_rows(task.shard)
-        for start in range(begin, end, self.rows.step):
-            stop = min(start + self.rows.step, end)
+        for start, stop in self.rows.pieces(begin, end):
             source = self.rows.read(start, stop)
             rows = writer.time_first(source)
             where = f"signal `{self.name}`, samples {start} to {stop}"
             writer.take(source, rows, where, train=self.train.read(start, stop), strict=self.name == "responses")
             yield rows
+
+
+def _scheduler() -> str | None:
+    """Return where dask computes: on a cluster whose client there is, else in the thread that asks."""
+    from dask.base import get_scheduler
+
+    # One thread a shard is at work already; blocks that were persisted on a cluster can only be had from there.
+    return "synchronous" if get_scheduler() is None else None
+
+
+def _block_ends(values: Any) -> list[int] | None:  # noqa: ANN401  # whatever has slices
+    """Return the rows at which the blocks of an array end that are computed or decoded whole for any part of them."""
+    chunks = getattr(values, "chunks", None)
+    rows = chunks[0] if isinstance(chunks, tuple) and chunks else None
+    if isinstance(rows, tuple):  # of dask: the length of each
+        return [int(row) for row in np.cumsum(rows)]
+    if isinstance(rows, int) and rows > 0:  # of zarr and HDF5: one length
+        return list(range(rows, values.shape[0], rows))
+    return None
 
 
 def dtype_of(signal: SignalData, options: ConvertOptions) -> np.dtype[Any]:

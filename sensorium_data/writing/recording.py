@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -18,7 +19,6 @@ from sensorium_data.writing.trials import NANOSECONDS, OwnTrials, read_trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from fractions import Fraction
 
     from sensorium_data.clock import Clock
     from sensorium_data.schemas import ConvertOptions
@@ -110,7 +110,7 @@ def _document(given: object, model: type[Made], make: Callable[[str], Made], pro
     if isinstance(given, model):
         return given
     if not isinstance(given, str):
-        what = f"is {type(given).__name__}, expected text or a {model.__name__}"
+        what = f"is {type(given).__name__}, expected text or {model.__name__}"
         problems.append(Problem(f"{where}-invalid", where, what))
         return None
     try:
@@ -136,7 +136,7 @@ def _rate(given: NumberLike | None, problems: list[Problem]) -> Fraction | None:
         return as_rate(given)
     except BadArgument as error:
         problems.append(Problem(error.code, "frame_rate_hz", error.message))
-        return None
+        return Fraction(1)  # one was given: that none was must not be said as well
 
 
 def _signals(given: object, problems: list[Problem]) -> tuple[tuple[SignalData, ...], list[SignalData]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,13 @@ import numpy as np
 
 from sensorium_data import __version__
 from sensorium_data.clock import TimesClock, rows_within
-from sensorium_data.conversion.builder import Frames, SessionBuilder, Tables
-from sensorium_data.conversion.films import film_moments
+from sensorium_data.conversion.builder import SessionBuilder, Tables
 from sensorium_data.conversion.finish import Written
 from sensorium_data.conversion.finite import unfit
 from sensorium_data.conversion.outcome import report_of, skipped
 from sensorium_data.conversion.pipeline import check_written, options_of
 from sensorium_data.conversion.recipe import Recipe
-from sensorium_data.conversion.rounding import largest_error, rounded, stored_dtype
+from sensorium_data.conversion.rounding import largest_error, rounded
 from sensorium_data.conversion.run import run_tasks
 from sensorium_data.conversion.shardtasks import film_tasks
 from sensorium_data.conversion.shardwriter import do_task
@@ -28,22 +28,21 @@ from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import Citation, ConvertReport, Existing, Identity, Licence, Precision, Preset, Provenance
 from sensorium_data.settings import settings
 from sensorium_data.sources.members import named
-from sensorium_data.store.layout import ArraySpec, Paths, codec_for
+from sensorium_data.store.layout import Paths, codec_for
 from sensorium_data.store.publish import Scratch, settle_target, storage_errors
 from sensorium_data.writing.arrays import Rows, array_tasks, dtype_of, in_shards, values_spec
 from sensorium_data.writing.recording import Given, Recording, sound
-from sensorium_data.writing.stimuli import Films, shown_in, spool_films
+from sensorium_data.writing.stimuli import frames_of, moments_of_shown, shown_in, spool_films
 from sensorium_data.writing.trials import NANOSECONDS, trial_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from sensorium_data.clock import Clock
-    from sensorium_data.conversion.films import FilmPlan
-    from sensorium_data.schemas import ConvertOptions, Session, Trial
+    from sensorium_data.schemas import ConvertOptions, Session
     from sensorium_data.writing.signals import NumberLike, SignalData
 
 __all__ = ["write_session"]
@@ -76,16 +75,17 @@ def write_session(
         Where the store goes.
     identity : str or Identity
         A name that is unique among your recordings, or the whole document.
-    signals : sequence of SignalData
+    signals : list of SignalData
         Every stream, each with its own clock; all that have neurons have the same ones.
     neurons : mapping of str to (neuron,) array-like, optional
-        `unit_id`, `x`, `y`, `z` (µm), `area`, `layer`, and any other column.
+        `unit_id`, `x`, `y`, `z`, `depth` (µm), `area`, `layer`, and any other column; a dict or a table of pandas.
     trials : mapping of str to (trial,) array-like, optional
         `start_s` and `stop_s` in seconds, half-open, ascending; `trial_id`, `tier`, `role`, `stimulus` and any other
         column. Without `tier` all trials are `train`.
     stimuli : mapping of str to array, optional
-        Films (frame, y, x) or images (y, x) by the names that `trials["stimulus"]` uses, in grey levels. Without them
-        `stimulus` may hold any labels, such as directions: equal ones are one stimulus.
+        Films (frame, y, x) or images (y, x) by the names that `trials["stimulus"]` uses, in grey levels; in colour
+        (frame, channel, y, x). Without them `stimulus` may hold any labels, such as directions: equal ones are one
+        stimulus. Empty text or NaN says that nothing was shown.
     frame_rate_hz : float, str or Fraction, hertz, optional
         How fast films are shown, from the start of their trial.
     licence, citations : optional
@@ -95,7 +95,7 @@ def write_session(
     precision : {"float32", "source", "float16"}
         As for `convert`; integers are kept as they are.
     existing : {"error", "skip", "replace"}
-        What to do with a store that is there.
+        What to do with a store that is there: fail, leave it, or replace it once the new one is whole.
     allow_nan : bool
         Let NaN in `responses`, and infinity, through; elsewhere NaN is kept anyway.
     report : callable
@@ -133,27 +133,33 @@ def write_session(
     options = options_of(preset, precision, allow_nan, existing)
     if existing == "resume":
         raise BadArgument("existing `resume` is for published recordings", hint="use `error`, `skip` or `replace`")
-    given = Given(identity, signals, neurons, trials, stimuli, frame_rate_hz, licence, citations, options)
-    recording = sound(given)
+    recording = sound(Given(identity, signals, neurons, trials, stimuli, frame_rate_hz, licence, citations, options))
     if settle_target(target, None, existing):
         return skipped(target, recording.identity)
-    with storage_errors(target), Scratch(target) as scratch:
+    with storage_errors(target, resumes=False), Scratch(target) as scratch:
         # Another process may have finished since, and a replacement that was killed is put back now.
         if settle_target(target, None, existing):
             scratch.discard()
             return skipped(target, recording.identity)
-        try:
+        # Arrays in memory have no cheap identity: no later run could know that what is here was of its own.
+        with _or_nothing(scratch):
             recipe = Recipe(recording.identity.key, READER, uuid.uuid4().hex, options, str(scratch.root.absolute()))
             scratch.begin(recipe.document())
             session = _build(recipe, recording, report)
             checks = check_written(scratch.store, report)
-        except BaseException:
-            # Arrays in memory have no cheap identity: no later run could know that what is here was of its own.
-            scratch.discard()
-            raise
         scratch.publish()
     report(Progress("publish", 1, 1, "stores", str(target)))
     return report_of(target, "converted", session, checks)
+
+
+@contextmanager
+def _or_nothing(scratch: Scratch) -> Iterator[None]:
+    """Remove all that was built where anything goes wrong, an interrupt too."""
+    try:
+        yield
+    except BaseException:
+        scratch.discard()
+        raise
 
 
 def _build(recipe: Recipe, recording: Recording, report: Report) -> Session:
@@ -165,80 +171,65 @@ def _build(recipe: Recipe, recording: Recording, report: Report) -> Session:
     documents = trial_documents(trials, shown, counted)
     starts, stops = trials.start_ns[trials.train], trials.stop_ns[trials.train]
     train = {name: rows_within(clock, NANOSECONDS, starts, stops) for name, clock in recording.clocks.items()}
-    frames = _frames(films, plan, recipe.options)
+    frames = frames_of(films, plan, recipe.options)
     tasks = array_tasks(recipe, recording.signals, train) + film_tasks(recipe, frames.spec, plan.films)
     records = run_tasks(do_task, tasks, stage="write", n_threads=settings().n_threads, report=report)
-    problems = [Problem(**problem) for record in records for problem in record.facts["problems"]]
     written = Written(tasks, records)
+    problems = [Problem(**problem) for record in records for problem in record.facts["problems"]]
+    small = {s.name: _small(s, recipe.options, problems) for s in recording.signals if not in_shards(s)}
+    if problems:
+        hint = "nothing was written"
+        raise BadArgument(f"{recording.identity.key} has values that cannot be kept", hint=hint, problems=problems,
+                          code="recording-invalid")  # fmt: skip
     builder = SessionBuilder(store, recipe.options)
     builder.tables(
         Tables(recording.neurons, recording.n_neurons, documents, trials.variables, plan.variants, NANOSECONDS)
     )
     builder.frames(plan.variants, frames, written.of(frames.spec.path))
     for signal in recording.signals:
-        problems += _signal(builder, written, signal, recording.clocks[signal.name], train[signal.name], len(starts))
-    if problems:
-        hint = "nothing was written"
-        raise BadArgument(f"{recording.identity.key} has values that cannot be kept", hint=hint, problems=problems,
-                          code="recording-invalid")  # fmt: skip
+        moments = _put(
+            builder, signal, recording.clocks[signal.name], small.get(signal.name, written), train[signal.name]
+        )
+        builder.train_statistics(signal.name, moments, signal.all_dims[1:], len(starts))
     if plan.variants:
-        moments = _film_moments(plan, documents, frames.spec.dtype)
-        builder.train_statistics(recording.identity.film, moments, (), len(starts))
+        shown_moments = moments_of_shown(plan, documents, frames.spec.dtype)
+        builder.train_statistics(recording.identity.film, shown_moments, (), len(starts))
     return builder.finish(
         recording.identity, recording.licence, recording.citations, _provenance(recipe, recording, written)
     )
 
 
-def _signal(
-    builder: SessionBuilder, written: Written, signal: SignalData, clock: Clock, train: NDArray[np.bool_], n_train: int
-) -> list[Problem]:
-    """Add a signal with its clock and statistics; return what is wrong with its values."""
-    problems: list[Problem] = []
+@dataclass(frozen=True, slots=True)
+class _Small:
+    """The samples of a signal of one chunk as they are stored, and what rounding did to them at most."""
+
+    stored: NDArray[Any]
+    error: float
+
+
+def _small(signal: SignalData, options: ConvertOptions, problems: list[Problem]) -> _Small:
+    """Return the samples of a signal of one chunk; values that cannot be kept become problems."""
+    source = Rows(signal.values).read(0, signal.shape[0])
+    stored = rounded(source, dtype_of(signal, options))
+    if not np.isfinite(stored).all():
+        where = f"signal `{signal.name}`"
+        problems += unfit(source, stored, where, allow_nan=options.allow_nan, nan_is_fine=True)
+    return _Small(stored, largest_error(source, stored) if source.dtype != stored.dtype else 0.0)
+
+
+def _put(
+    builder: SessionBuilder, signal: SignalData, clock: Clock, samples: _Small | Written, train: NDArray[np.bool_]
+) -> Moments:
+    """Add a signal with its clock, and return its statistics over the train tier."""
     if isinstance(clock, TimesClock):
         builder.times(signal.name, clock)
-    if in_shards(signal):
+    if isinstance(samples, Written):
         spec = values_spec(signal, builder.options)
-        builder.sharded_signal(signal.raw(), clock, spec, written.of(spec.path))
-        moments = written.moments(spec.path, signal.shape[1])
-    else:
-        source = Rows(signal.values).read(0, signal.shape[0])
-        stored = rounded(source, dtype_of(signal, builder.options))
-        error = largest_error(source, stored) if source.dtype != stored.dtype else 0.0
-        allow_nan, strict = builder.options.allow_nan, signal.name == "responses"
-        if not np.isfinite(stored).all():
-            where = f"signal `{signal.name}`"
-            problems += unfit(source, stored, where, allow_nan=allow_nan, nan_is_fine=not strict)
-        builder.small_signal(signal.raw(), clock, stored, error if np.isfinite(error) else 0.0)
-        columns = stored.reshape(len(stored), -1)[train]
-        moments = Moments.of(columns) if len(columns) else Moments.empty(columns.shape[1])
-    builder.train_statistics(signal.name, moments, signal.all_dims[1:], n_train)
-    return problems
-
-
-def _frames(films: Films, plan: FilmPlan, options: ConvertOptions) -> Frames:
-    """Return how the films are stored; of bytes where all are whole grey levels."""
-    kinds = {np.dtype(film.dtype) for film in plan.films} or {np.dtype(np.uint8)}
-    published = np.result_type(*kinds) if kinds == {np.dtype(np.uint8)} else np.result_type(*kinds, np.float32)
-    dtype = published if published == np.uint8 else stored_dtype(published, options)
-    axes = ("frame", "y", "x") if len(films.frame_shape) != 3 else ("frame", "channel", "y", "x")
-    shape = (plan.n_frames, *(films.frame_shape or (1, 1)))
-    spec = ArraySpec(Paths.frames, shape, dtype, axes, codec_for(options.preset, dtype), sharded=True)
-    return Frames(spec, published, films.rate)
-
-
-def _film_moments(plan: FilmPlan, trials: Sequence[Trial], dtype: np.dtype[Any]) -> Moments:
-    """Return the statistics of all pixels shown in train trials, as stored, repeats counted as often as they were shown."""
-    shown = Counter(t.variant for t in trials if t.role == "train" and t.variant >= 0)
-    firsts = dict(zip(np.cumsum([0, *(film.shape[0] for film in plan.films)]).tolist(), plan.films, strict=False))
-    moments = Moments.empty(1)
-    for variant, n in sorted(shown.items()):
-        row = plan.variants[variant]
-        host = max(first for first in firsts if first <= row.first_frame)
-        start = row.first_frame - host
-        one = film_moments(rounded(firsts[host].open()[start : start + row.n_frames], dtype))
-        for _ in range(n):
-            moments = moments.merge(one)
-    return moments
+        builder.sharded_signal(signal.raw(), clock, spec, samples.of(spec.path))
+        return samples.moments(spec.path, signal.shape[1])
+    builder.small_signal(signal.raw(), clock, samples.stored, samples.error)
+    columns = samples.stored.reshape(len(samples.stored), -1)
+    return Moments.of(columns[train]) if train.any() else Moments.empty(columns.shape[1])
 
 
 def _provenance(recipe: Recipe, recording: Recording, written: Written) -> Provenance:

@@ -125,9 +125,10 @@ class SignalData:
         if self.times_s is not None:
             return self._times()
         rate = as_rate(self.rate_hz or 0)
-        if self.runs is None:
-            return TickClock(rate, np.array([[0, self.shape[0]]], np.int64), as_ns(self.start_s))
-        return self._in_runs(rate, [_run(run) for run in self.runs])
+        runs = [(as_ns(self.start_s), self.shape[0])] if self.runs is None else [_run(run) for run in self.runs]
+        for start, n in runs:
+            as_ns((start + n * NANOSECOND / rate) / NANOSECOND)  # far enough from 0 for all that is done with times
+        return self._in_runs(rate, runs)
 
     def _times(self) -> TimesClock:
         if self.runs is not None:
@@ -149,9 +150,10 @@ class SignalData:
         if total != self.shape[0]:
             raise BadArgument(f"has {self.shape[0]:,} samples, its runs add up to {total:,}", code="clock-length")
         for i, ((start, n), (after, _)) in enumerate(pairwise(runs)):
-            # Starts are known to the nanosecond, so this is where the run ends, as well as that is known.
-            if (end := round(start + n * NANOSECOND / rate)) > after:
-                what = f"run {i} of {n:,} samples from {seconds_text(start)} s on lasts to {seconds_text(end)} s"
+            # Both starts were rounded to the nanosecond, by half of one at the most.
+            if (end := start + n * NANOSECOND / rate) > after + 1:
+                lasts = seconds_text(round(end))
+                what = f"run {i} of {n:,} samples from {seconds_text(start)} s on lasts to {lasts} s"
                 what = f"goes back in time: {what}, run {i + 1} starts at {seconds_text(after)} s"
                 raise BadArgument(what, code="times-go-back")
         grid = Grid(rate, runs[0][0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
@@ -9,25 +10,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.conversion.films import FilmPlan, SpooledFilm, film_digest, plan_films
+from sensorium_data.conversion.builder import Frames
+from sensorium_data.conversion.films import FilmPlan, SpooledFilm, film_digest, film_moments, plan_films
 from sensorium_data.conversion.films import Shown as DistinctFilm
 from sensorium_data.conversion.rounding import rounded, stored_dtype
 from sensorium_data.errors import Problem, near_miss
 from sensorium_data.grid import NANOSECOND
 from sensorium_data.grouping import signature
+from sensorium_data.moments import Moments
 from sensorium_data.sources.films import as_integral
+from sensorium_data.store.layout import ArraySpec, Paths, codec_for
 from sensorium_data.writing.faults import dtype_of_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from sensorium_data.schemas import ConvertOptions
+    from sensorium_data.schemas import ConvertOptions, Trial
     from sensorium_data.writing.trials import OwnTrials
 
-__all__ = ["Films", "Shown", "check_shown", "read_films", "shown_in", "spool_films"]
+__all__ = [
+    "Films",
+    "Shown",
+    "check_shown",
+    "frames_of",
+    "moments_of_shown",
+    "read_films",
+    "shown_in",
+    "spool_films",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +160,32 @@ def spool_films(films: Films, spool: Path) -> tuple[FilmPlan, dict[str, int]]:
     plan = plan_films(list(distinct.values()))
     row = {digest: i for i, digest in enumerate(distinct)}
     return plan, {name: row[digest] for name, digest in digests.items()}
+
+
+def frames_of(films: Films, plan: FilmPlan, options: ConvertOptions) -> Frames:
+    """Return how the films are stored; of bytes where all are whole grey levels."""
+    kinds = {np.dtype(film.dtype) for film in plan.films} or {np.dtype(np.uint8)}
+    published = np.result_type(*kinds) if kinds == {np.dtype(np.uint8)} else np.result_type(*kinds, np.float32)
+    dtype = published if published == np.uint8 else stored_dtype(published, options)
+    axes = ("frame", "y", "x") if len(films.frame_shape) != 3 else ("frame", "channel", "y", "x")
+    shape = (plan.n_frames, *(films.frame_shape or (1, 1)))
+    spec = ArraySpec(Paths.frames, shape, dtype, axes, codec_for(options.preset, dtype), sharded=True)
+    return Frames(spec, published, films.rate)
+
+
+def moments_of_shown(plan: FilmPlan, trials: Sequence[Trial], dtype: np.dtype[Any]) -> Moments:
+    """Return the statistics of all pixels shown in train trials, as stored, repeats counted as often as they were shown."""
+    shown = Counter(t.variant for t in trials if t.role == "train" and t.variant >= 0)
+    firsts = dict(zip(np.cumsum([0, *(film.shape[0] for film in plan.films)]).tolist(), plan.films, strict=False))
+    moments = Moments.empty(1)
+    for variant, n in sorted(shown.items()):
+        row = plan.variants[variant]
+        host = max(first for first in firsts if first <= row.first_frame)
+        start = row.first_frame - host
+        one = film_moments(rounded(firsts[host].open()[start : start + row.n_frames], dtype))
+        for _ in range(n):
+            moments = moments.merge(one)
+    return moments
 
 
 def shown_in(trials: OwnTrials, films: Films, plan: FilmPlan, variant_of: Mapping[str, int]) -> Shown:

@@ -106,7 +106,6 @@ PLANTS: dict[str, tuple[dict[str, Any], Harm, str, str]] = {
     "responses-zero": (
         {"withhold": True}, nothing, "tier final_test_main", r"2 of 2 trials have responses of zeros \(\d+, \d+\)"),
     "behavior-width": ({}, widen, "data/behavior", "has 3 channels: dilation, dilation_change, speed"),
-    "behavior-zero": ({}, change("data/behavior/*.npy", lambda v: v * 0), "signal running", "is zero in all 12 trials"),
     "trial-ids-hashed": (
         {}, change("meta/trials/trial_idx.npy", lambda v: np.array([hashlib.md5(x).hexdigest() for x in v.astype("S")])),
         "meta/trials/trial_idx.npy", "12 of 12 values are hashes, such as [0-9a-f]{32}"),
@@ -147,7 +146,8 @@ def test_a_planted_fault_is_seen(tmp_path: Path, control: CheckReport, code: str
 
 def test_every_fault_that_files_show_is_planted() -> None:
     assert {audit.code for audit in AUDITS if audit.in_files} - {"refused", "noted"} == set(LOOKS)
-    assert set(LOOKS) - {"no-stimulus-ids"} <= set(PLANTS), "and that one is in every recording of 2023"
+    # The first is in every recording of 2023, the second in none.
+    assert set(LOOKS) - {"no-stimulus-ids", "behavior-zero"} <= set(PLANTS)
 
 
 def test_the_twenty_one_known_faults_are_accounted_for() -> None:

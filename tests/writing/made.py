@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import dask.array as da
@@ -13,18 +14,24 @@ from hypothesis import strategies as st
 import sensorium_data as sd
 
 NS = 10**9
-RATES = (30, 29.97, 7.7, "1000/33", 16, 1024, 30.303030303030305, "1/3")
-STARTS_S = (0, 0.25, "1/3", -1.0, 1e-9, 123456.789012345, 1e9, -4.0e5)
+RATES: tuple[float | str, ...] = (30, 29.97, 7.7, "1000/33", 16, 1024, 30.303030303030305, "1/3")
+STARTS_S: tuple[float | str, ...] = (0, 0.25, "1/3", -1.0, 1e-9, 123456.789012345, 1e9, -4.0e5)
 DTYPES = ("float64", "float32", "float16", "int16", "uint8", "bool", "int64", ">f8", ">i2", "uint64")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stream:
     """A signal as it is given, its values, and the exact time of each sample in nanoseconds as the lab means it."""
 
     given: sd.SignalData
     values: Any
     times_ns: list[Fraction]
+
+    def __repr__(self) -> str:
+        given = self.given
+        clock = {name: getattr(given, name) for name in ("rate_hz", "start_s", "runs", "times_s")}
+        kind = f"{type(given.values).__module__} {given.values.dtype} {given.values.shape}"
+        return f"<{given.name} {given.all_dims} {kind} {clock}>"
 
 
 def spelled(number: float | str) -> Fraction:
@@ -69,12 +76,13 @@ def arrays(draw: st.DrawFn, shape: tuple[int, ...]) -> tuple[Any, Any]:
     """An array of some library as it is given, and its values."""
     dtype = np.dtype(draw(st.sampled_from(DTYPES)))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    values: Any
     if dtype.kind == "f":
         values = rng.normal(scale=100, size=shape).astype(dtype)
     elif dtype.kind == "b":
         values = rng.random(shape) < 0.5
     else:
-        edges = np.iinfo(dtype)
+        edges: Any = np.iinfo(dtype.str)
         values = rng.integers(edges.min, edges.max, shape, dtype.newbyteorder("="), endpoint=True).astype(dtype)
     kind = draw(st.sampled_from(("numpy", "fortran", "strided", "dask", "read-only")))
     if kind == "fortran":
@@ -118,5 +126,5 @@ def intervals(draw: st.DrawFn, found: list[Stream]) -> list[tuple[float, float]]
     around = st.sampled_from(of) | st.floats(of[0] - 1, of[-1] + 1).map(lambda t: round(t, 6))
     ends = sorted(draw(st.lists(around, max_size=8, unique_by=lambda t: round(spelled(t) * NS))))
     if draw(st.booleans()):
-        return list(zip(ends[:-1], ends[1:], strict=True))  # end to end
+        return list(pairwise(ends))  # end to end
     return list(zip(ends[::2], ends[1::2], strict=False))

@@ -17,6 +17,7 @@ import sensorium_data as sd
 from sensorium_data.clock import TickClock
 from sensorium_data.conversion import check_store
 from sensorium_data.store.layout import quiet_zarr
+from sensorium_data.writing.arrays import Rows
 from tests.writing.made import NS, RATES, Stream, intervals, recordings, spelled
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def as_recorded(stream: Stream, precision: str) -> Any:
     return stream.values.astype(np.float16 if dtype.itemsize == 2 else np.float32)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(recordings(), OPTIONS)
 def test_values_and_times_come_back(found: list[Stream], options: tuple[Preset, Precision]) -> None:
     preset, precision = options
@@ -69,7 +70,7 @@ def test_values_and_times_come_back(found: list[Stream], options: tuple[Preset, 
     assert [np.asarray(stream.given.values).tobytes() for stream in found] == before
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_a_trial_holds_the_samples_from_its_start_to_before_its_stop(data: st.DataObject) -> None:
     found = data.draw(recordings())
@@ -109,7 +110,9 @@ def test_trials_laid_end_to_end_on_samples_hold_their_number_of_them(tmp_path: P
     sd.write_session(tmp_path / "s", identity="s", signals=[signal], trials={"start_s": starts, "stop_s": stops})
     session = sd.open_session(tmp_path / "s")
     assert session.trials["n_valid"].to_numpy().tolist() == [each] * n
-    assert [session.handle.rows("responses", i) for i in range(n)] == [slice(i * each, (i + 1) * each) for i in range(n)]
+    assert [session.handle.rows("responses", i) for i in range(n)] == [
+        slice(i * each, (i + 1) * each) for i in range(n)
+    ]
 
 
 @pytest.mark.parametrize(("rate", "n_runs"), [(30, 40), (29.97, 40), ("1000/33", 40), (1024, 40)])
@@ -134,7 +137,7 @@ def test_memmaps_and_other_arrays_are_read_by_slices(tmp_path: Path) -> None:
     import xarray as xr
     import zarr
 
-    values = np.random.default_rng(0).normal(size=(3500, 6)).astype(np.float32)
+    values: Any = np.random.default_rng(0).normal(size=(3500, 6)).astype(np.float32)
     np.save(tmp_path / "v.npy", values)
     with quiet_zarr():
         zarr.save_array(tmp_path / "v.zarr", values)
@@ -153,6 +156,31 @@ def test_memmaps_and_other_arrays_are_read_by_slices(tmp_path: Path) -> None:
     for name in kinds:
         np.testing.assert_array_equal(session[name].to_numpy(), values)
     assert check_store(tmp_path / "s.zarr").findings == ()
+
+
+def test_blocks_that_lie_on_a_cluster(tmp_path: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+
+    values = np.random.default_rng(0).random((3500, 4))
+    with distributed.Client(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"):
+        lazy = da.from_array(values, chunks=(700, 3))
+        signals = [
+            sd.SignalData(name, array, unit="1", rate_hz=8, dims=("time", "neuron"))
+            for name, array in {"lazy": lazy, "persisted": lazy.persist()}.items()
+        ]
+        sd.write_session(tmp_path / "s", identity="s", signals=signals, precision="source")
+    for name in ("lazy", "persisted"):
+        np.testing.assert_array_equal(sd.open_session(tmp_path / "s")[name].to_numpy(), values)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(1, 1500), min_size=1, max_size=8), st.integers(0, 2999), st.integers(1, 3000))
+def test_pieces_are_all_rows_once_and_end_with_blocks(blocks: list[int], begin: int, length: int) -> None:
+    rows = Rows(da.zeros((sum(blocks) + 6000, 1), chunks=((*blocks, 6000), 1)))
+    pieces = list(rows.pieces(begin, begin + length))
+    assert [row for piece in pieces for row in range(*piece)] == list(range(begin, begin + length))
+    assert all(stop in np.cumsum(blocks) for _, stop in pieces[:-1])
+    assert all(stop - start <= max(300, *blocks) + 300 for start, stop in pieces[:-1])
 
 
 def test_many_channels_of_a_long_recording_are_cut_as_neurons_are(tmp_path: Path) -> None:
