@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from sensorium_data.schemas import Clock as ClockDocument
     from sensorium_data.schemas import Session
 
-__all__ = ["Clock", "TickClock", "TimesClock", "as_rate", "clock_of", "rows_within", "trial_grid"]
+__all__ = ["Clock", "TickClock", "TimesClock", "as_rate", "clock_of", "rows_within", "same_clock", "trial_grid"]
+
+EVERY = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class TickClock:
     Examples
     --------
     >>> clock = TickClock(Fraction(30), np.array([[0, 300], [600, 900]]))
-    >>> clock.n_samples, clock.row(600), clock.times_s()[300]
-    (600, 300, np.float64(20.0))
+    >>> clock.n_samples, clock.times_s()[300]
+    (600, np.float64(20.0))
     """
 
     rate: Fraction
@@ -75,35 +77,18 @@ class TickClock:
         """How many samples the clock has."""
         return int(self._rows[-1])
 
-    def row(self, tick: int) -> int:
-        """Return the row sampled at a tick.
+    def ticks(self, rows: slice = EVERY) -> NDArray[np.int64]:
+        """Return the tick of every row, or of those of a slice, (time,) int64."""
+        wanted = np.arange(self.n_samples, dtype=np.int64)[rows]
+        segment = np.searchsorted(self._rows, wanted, side="right") - 1
+        return wanted + (self.segments[:, 0] - self._rows[:-1])[segment]
 
-        Raises
-        ------
-        BadArgument
-            The clock has no sample there.
+    def times_s(self, rows: slice = EVERY) -> NDArray[np.float64]:
+        """Return the time of every row, or of those of a slice, (time,) float64 seconds.
+
+        Each is the closest float to the exact value.
         """
-        index = int(np.searchsorted(self.segments[:, 0], tick, side="right")) - 1
-        if index < 0 or tick >= self.segments[index, 1]:
-            raise BadArgument(f"no sample at tick {tick}", code="off-clock")
-        return int(self._rows[index] + tick - self.segments[index, 0])
-
-    def rows(self, start: int, stop: int) -> slice | None:
-        """Return the rows of the half-open run of ticks, or None where not every tick of it was sampled."""
-        index = int(np.searchsorted(self.segments[:, 0], start, side="right")) - 1
-        if index < 0 or stop > self.segments[index, 1] or start >= stop:
-            return None
-        first = int(self._rows[index] + start - self.segments[index, 0])
-        return slice(first, first + stop - start)
-
-    def ticks(self) -> NDArray[np.int64]:
-        """Return the tick of every row, (time,) int64."""
-        lengths = np.diff(self._rows)
-        return np.arange(self.n_samples, dtype=np.int64) + np.repeat(self.segments[:, 0] - self._rows[:-1], lengths)
-
-    def times_s(self) -> NDArray[np.float64]:
-        """Return the time of every row, (time,) float64 seconds, each the closest float to the exact value."""
-        return self.grid.times_s(self.ticks())
+        return self.grid.times_s(self.ticks(rows))
 
     @property
     def grid(self) -> Grid:
@@ -163,9 +148,12 @@ class TimesClock:
         """How many samples the clock has."""
         return len(self.times_ns)
 
-    def times_s(self) -> NDArray[np.float64]:
-        """Return the time of every row, (time,) float64 seconds, each the closest float to the exact value."""
-        return Grid(Fraction(NANOSECOND)).times_s(self.times_ns)
+    def times_s(self, rows: slice = EVERY) -> NDArray[np.float64]:
+        """Return the time of every row, or of those of a slice, (time,) float64 seconds.
+
+        Each is the closest float to the exact value.
+        """
+        return Grid(Fraction(NANOSECOND)).times_s(self.times_ns[rows])
 
     def intervals(self, grid: Grid, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows [first, last) sampled within each half-open interval, (interval, 2) int64.
@@ -210,6 +198,13 @@ def clock_of(document: ClockDocument, times_ns: NDArray[np.int64] | None = None)
     runs = [(0, document.n_samples)] if isinstance(document, RegularClock) else document.segments
     segments = np.array([run for run in runs if run[0] < run[1]], np.int64).reshape(-1, 2)
     return TickClock(rate, segments, document.origin_ns, document.nominal)
+
+
+def same_clock(one: Clock, other: Clock) -> bool:
+    """True where two clocks have the same samples at the same times."""
+    if isinstance(one, TickClock) and isinstance(other, TickClock):
+        return one.grid == other.grid and np.array_equal(one.segments, other.segments)
+    return type(one) is type(other) and np.array_equal(one.times_s(), other.times_s())
 
 
 def rows_within(clock: Clock, grid: Grid, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from sensorium_data.clock import TickClock
-from sensorium_data.grid import Grid
+from sensorium_data.clock import TickClock, same_clock
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
     from numpy.typing import NDArray
 
@@ -36,8 +33,7 @@ def presentation(session: Session, row: int) -> xr.Dataset:
     handle = session.handle
     static = session.document.identity.modality == "static"
     streams = _streams(session, row)
-    shared = _one_grid(handle) and _one_clock([times for _, times in streams.values() if times is not None])
-    apart = _own_dims(handle)
+    apart, time_dims = _own_dims(handle), _time_dims(handle)
     data: dict[str, xr.Variable] = {}
     coords: dict[str, Any] = {}
     for name, (variable, times) in streams.items():
@@ -48,27 +44,25 @@ def presentation(session: Session, row: int) -> xr.Dataset:
         if static:
             variable = variable.isel(time=0) if "time" in variable.dims else variable
         elif times is not None:
-            dim = "time" if shared else f"time_{name}"
+            dim = time_dims[name]
             variable = _renamed(variable, "time", dim)
             coords[dim] = (dim, times, {"units": "s"})
         data[name], coords = variable, coords | channels
     return xr.Dataset(data, coords, {name: handle.trials[name][row].item() for name in FACTS})
 
 
-def _one_grid(handle: SessionHandle) -> bool:
-    """True where film and signals tick alike, so that a trial may have one `time`: of a session, not of a trial.
+def _time_dims(handle: SessionHandle) -> dict[str, str]:
+    """Return what the time of each stream is called: of a session, not of a trial, so that all trials look alike.
 
-    A trial in which all streams but one have no samples has the names that the others have.
+    Streams that are always sampled together share `time`: all of a published trial, or the signals of one clock. Every
+    other has `time_<name>`; so has a film among signals with true clocks, whose samples its frames meet by chance.
     """
-    grids: set[object] = {
-        clock.grid if isinstance(clock, TickClock) else clock.times_ns.tobytes() for clock in handle.clocks.values()
-    }
-    stimuli = handle.document.stimuli
-    if not stimuli.n_variants or handle.document.identity.modality == "static":
-        return len(grids) < 2
-    # As `film_times_s` has it; a single image in a session of time has no clock to share.
-    film = handle.grid.rate if stimuli.rate is None else Fraction(stimuli.rate.numerator, stimuli.rate.denominator)
-    return len(grids) < 2 and all(isinstance(grid, Grid) and grid.rate == film for grid in grids)
+    clocks = handle.clocks
+    published = all(isinstance(clock, TickClock) and clock.grid == handle.grid for clock in clocks.values())
+    first = next(iter(clocks.values()), None)
+    shared = published or all(first is not None and same_clock(first, clock) for clock in clocks.values())
+    dims = {name: "time" if shared else f"time_{name}" for name in clocks}
+    return dims | {"video": "time" if published else "time_video"}
 
 
 def _own_dims(handle: SessionHandle) -> set[str]:
@@ -98,15 +92,10 @@ def _streams(session: Session, row: int) -> dict[str, tuple[xr.Variable, NDArray
             streams["video"] = (xr.Variable(("time", *dims), pixels, {"units": "grey levels"}), times)
     for name in handle.signals:
         if (rows := handle.rows(name, row)) is not None:
-            values = session[name][rows]
-            streams[name] = (values.variable.load(), values["time"].to_numpy())
+            streams[name] = (session.samples(name)[rows].variable.load(), handle.clocks[name].times_s(rows))
     return streams
 
 
 def _renamed(variable: xr.Variable, old: str, new: str) -> xr.Variable:
     variable.dims = tuple(new if dim == old else dim for dim in variable.dims)
     return variable
-
-
-def _one_clock(times: list[NDArray[np.float64]]) -> bool:
-    return all(np.array_equal(times[0], other) for other in times[1:])

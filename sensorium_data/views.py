@@ -120,7 +120,11 @@ class Session:
         signal = self.handle.signal(name)
         coords = {"time": ("time", self.handle.clocks[name].times_s(), {"units": "s"}), **self.channels(name)}
         attrs = {"units": signal.unit} if signal.unit else {}
-        return self._lazy(Paths.values(name), name=name).assign_coords(coords).assign_attrs(attrs)
+        return self.samples(name).assign_coords(coords).assign_attrs(attrs)
+
+    def samples(self, name: str) -> xr.DataArray:
+        """Return the samples of a signal without their times, (time, …), lazy."""
+        return self._lazy(Paths.values(self.handle.signal(name).name), name=name)
 
     def trial(self, trial_id: SupportsIndex | xr.DataArray) -> xr.Dataset:
         """Return what was published of one presentation: its valid samples, in the stored precision.

@@ -31,6 +31,7 @@ WORDS = {
 
 
 SHOWN = 20  # findings printed of one code; a wrong source can have one for each of 700 trials
+REFUSALS = "refused"  # the audit that looks for everything that `convert` would refuse
 REST = "…"  # where the library says how many more findings a check has than it keeps
 AGAINST_TEXTS = {
     "against-source": "The source can be read, and is the recording that the store was made from.",
@@ -76,6 +77,8 @@ def _audit_lines(report: CheckReport) -> list[str]:
     count = Counter(finding.severity for finding in report.findings if finding.where != REST)
     found = ", ".join(f"{n} {word}{'s' * (n != 1)}" for word in ("error", "warning", "note") if (n := count[word]))
     verdict = "can be converted" if report.ok else "cannot be converted"
+    if REFUSALS not in report.checks:  # with --select, which may not have looked
+        verdict = "whether it can be converted was not asked"
     n = len(report.checks)
     last = f"audited  {report.target}: {n} audit{'s' * (n != 1)}, {found or 'nothing found'}; {verdict}"
     return [*_finding_lines(report.findings), last]

@@ -14,7 +14,7 @@ from sensorium_data.conversion.builder import Frames, SessionBuilder, Tables
 from sensorium_data.conversion.rounding import largest_error, rounded, stored_dtype
 from sensorium_data.conversion.shipped import big_statistics, keep_small_statistics
 from sensorium_data.moments import Moments
-from sensorium_data.schemas import Note, Provenance
+from sensorium_data.schemas import ROLES, Note, Provenance
 from sensorium_data.sources import RawSignal
 from sensorium_data.sources.members import digest_of, member_digest
 
@@ -98,7 +98,7 @@ def finish(known: Known, written: Written) -> Session:
     )
     rate = raw.rate if raw.identity.modality == "dynamic" else None
     builder.frames(variants, Frames(plan.frames, raw.film_dtype, rate), written.of(plan.frames.path))
-    trains = [trial for trial in plan.trials if trial.tier == "train"]
+    trains = [trial for trial in plan.trials if trial.role == "train"]
     text = "deconvolved activity, arbitrary units, as published"
     responses = RawSignal("responses", ("neuron",), raw.response_dtype, None, (), text)
     path = plan.responses.path
@@ -125,7 +125,7 @@ def _small_signal(known: Known, builder: SessionBuilder, signal: RawSignal, n_tr
         return
     error = largest_error(source, stored) if source.dtype != stored.dtype else 0.0
     builder.small_signal(replace(signal, dtype=source.dtype), plan.clock, stored, error)
-    in_train = np.repeat([scan.trial.tier == "train" for scan in scanned], [scan.n_valid for scan in scanned])
+    in_train = np.repeat([ROLES[scan.trial.tier] == "train" for scan in scanned], [scan.n_valid for scan in scanned])
     n_channels = max(1, stored[:1].size)
     train = stored[in_train].reshape(-1, n_channels)
     moments = Moments.of(train) if len(train) else Moments.empty(n_channels)

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium_data import __version__
-from sensorium_data.sources import RawSession, open_source
+from sensorium_data.sources import RawSession, open_source, reader_version
 from sensorium_data.store.layout import LAYOUT
 
 if TYPE_CHECKING:
     from sensorium_data.schemas import ConvertOptions
 
 __all__ = ["Recipe"]
+
+JOURNAL = 2  # of the records of finished tasks; raised whenever what they hold changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Recipe:
 
     def remember(self, raw: RawSession) -> None:
         """Keep a recording that is open already, so that this process does not open it again."""
-        _OPEN[self.source, self.reader, self.fingerprint] = raw
+        _keep((self.source, self.reader, self.fingerprint), raw)
 
     def path(self, *parts: str) -> Path:
         """Return a path in the scratch folder."""
@@ -48,7 +50,9 @@ class Recipe:
             "reader": self.reader,
             "fingerprint": self.fingerprint,
             "options": self.options.model_dump(),
+            "reader_version": reader_version(self.reader),
             "layout": LAYOUT,
+            "journal": JOURNAL,
             "version": __version__,
         }
 
@@ -58,8 +62,12 @@ KEPT = 4  # recordings a process keeps open; a recording is its tables and names
 
 
 def _opened(key: tuple[str, str, str]) -> RawSession:
-    if key not in _OPEN:
-        _OPEN[key] = open_source(key[0], key[1])[1]
-        while len(_OPEN) > KEPT:
-            _OPEN.pop(next(iter(_OPEN)))
-    return _OPEN[key]
+    raw = _OPEN.get(key)
+    return _keep(key, open_source(key[0], key[1])[1]) if raw is None else raw
+
+
+def _keep(key: tuple[str, str, str], raw: RawSession) -> RawSession:
+    _OPEN[key] = raw
+    while len(_OPEN) > KEPT:
+        _OPEN.pop(next(iter(_OPEN), key), None)  # another thread may have done it
+    return raw

@@ -18,6 +18,7 @@ from sensorium_data.conversion.rounding import largest_error, rounded, stored_dt
 from sensorium_data.errors import Problem
 from sensorium_data.grouping import signature
 from sensorium_data.moments import Moments
+from sensorium_data.schemas import ROLES
 from sensorium_data.sources.members import MemberError, Memory
 from sensorium_data.store.layout import CHUNK, ArraySpec
 from sensorium_data.store.shards import encode
@@ -73,7 +74,9 @@ def scan_tasks(recipe: Recipe, raw: RawSession) -> list[ScanTask]:
 
 def scan_batch(task: ScanTask) -> Record:
     """Scan a batch of trials, or return the record of having done so."""
-    return once(task.recipe.path("journal", f"scan-{task.number:05d}.npz"), lambda: _scan_batch(task))
+    return once(
+        task.recipe.path("journal", f"scan-{task.number:05d}-{len(task.trials)}.npz"), lambda: _scan_batch(task)
+    )
 
 
 def _still(frames: NDArray[Any]) -> float:
@@ -150,7 +153,7 @@ class _Batch:
         self.signatures.append(marks)
         for name, values in scan.signals.items():
             self.signals.setdefault(name, []).append(np.ascontiguousarray(values))
-        if trial.tier == "train":
+        if ROLES.get(trial.tier) == "train":
             self._take(scan.frames)
         self.trials.append(
             {

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 __all__ = ["TRAIN_DEFINITION", "Small", "columns_of", "small", "table_arrays", "train_statistics"]
 
 TRAIN_DEFINITION = (
-    "over all valid samples of the trials of tier `train` whose responses are not withheld, one number a channel; "
+    "over all valid samples of the trials of role `train` whose responses are not withheld, one number a channel; "
     "accumulated in float64; population standard deviation (ddof 0); NaN and infinity left out; n counts what went in"
 )
 
 TRIAL_TEXTS = {
-    "trial_id": "the published file number",
+    "trial_id": "number of the trial; of published recordings that of its files",
     "tier": "as published",
     "role": "train, validation, test or none",
-    "variant": "row of stimuli/, -1 where the trial is missing",
+    "variant": "row of stimuli/, -1 where the trial is missing or showed no film that is kept",
     "stimulus": "stimulus group: trials with one number showed the same film",
-    "start": "first tick of the session's clock",
+    "start": "first tick, of the clock that the session document gives the trials",
     "stop": "tick after the last",
-    "n_valid": "samples, without padding",
+    "n_valid": "frames shown, or where no film is kept samples recorded; without padding",
     "responses_withheld": "published as zeros; the responses have no samples here",
     "missing": "listed by the source without data",
     "order": "presentation order",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sensorium_data.sources.base import RawColumn, RawSession, RawSignal, RawStatistic, RawTrial, Scan, Source
-from sensorium_data.sources.registry import installed_sources, open_source
+from sensorium_data.sources.registry import installed_sources, open_source, reader_version
 
 __all__ = [
     "RawColumn",
@@ -15,4 +15,5 @@ __all__ = [
     "Source",
     "installed_sources",
     "open_source",
+    "reader_version",
 ]

@@ -15,7 +15,7 @@ from sensorium_data.schemas import ROLES, Note
 from sensorium_data.sources.base import RawColumn, RawStatistic, RawTrial
 from sensorium_data.sources.dims import fitting, one_length, without_ones
 from sensorium_data.sources.members import MemberError
-from sensorium_data.sources.npy import header_of, load
+from sensorium_data.sources.npy import header_of, is_text, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -174,7 +174,7 @@ class Tree:
             if values.ndim == 0 or len(values) != n_neurons:
                 self.fault("length-mismatch", name, f"has shape {values.shape}, but responses have {n_neurons} neurons")
             else:
-                columns |= self._neuron_columns(name.rsplit("/", 1)[-1].removesuffix(".npy"), values, name)
+                self._add(columns, self._neuron_columns(_stem(name, "meta/neurons/"), values, name))
         return columns
 
     def _neuron_columns(self, stem: str, values: NDArray[Any], where: str) -> dict[str, RawColumn]:
@@ -190,6 +190,14 @@ class Tree:
             return {stem if known is None else f"published_{stem}": RawColumn(values, dims, where)}
         return {known[0]: RawColumn(values, dims, where)}
 
+    def _add(self, columns: dict[str, RawColumn], found: dict[str, RawColumn]) -> None:
+        """Add columns to a table; a second one of a name would hide the first."""
+        for name, column in found.items():
+            if name in columns:
+                what = f"would be the column `{name}`, and so would {columns[name].member}"
+                self.fault("duplicate-column", column.member, what)
+            columns.setdefault(name, column)
+
     def _unique(self, values: NDArray[Any], where: str) -> None:
         if values.ndim != 1 or values.dtype.kind not in "iu":
             self.fault("npy-shape", where, f"is {values.dtype} {values.shape}, expected one integer a neuron")
@@ -203,11 +211,11 @@ class Tree:
         numbers = np.array([trial.trial_id for trial in trials], np.int64)
         columns: dict[str, RawColumn] = {}
         for name in self.names_below("meta/trials"):
-            stem = name.removeprefix("meta/trials/").removesuffix(".npy").replace("/", "_")
+            stem = _stem(name, "meta/trials/")
             if stem == "tiers" or (values := self.table(name)) is None:
                 continue
             column = self._variable(name, stem, values, numbers, sum(not trial.missing for trial in trials))
-            columns |= {} if column is None else {stem: column}
+            self._add(columns, {} if column is None else {stem: column})
         return columns
 
     def _variable(
@@ -269,14 +277,21 @@ class Tree:
         return own
 
 
+def _stem(name: str, folder: str) -> str:
+    """Return the name of the column that a member is; folders inside are part of it."""
+    return name.removeprefix(folder).removesuffix(".npy").replace("/", "_")
+
+
 def decoded(values: NDArray[Any]) -> NDArray[Any]:
-    """Return bytes as text, and anything else as it is.
+    """Return bytes as text, and anything else as it is; text that is none is refused.
 
     Raises
     ------
     MemberError
-        They are no UTF-8.
+        They are no UTF-8, or no Unicode.
     """
+    if values.dtype.kind == "U" and not is_text(values):
+        raise MemberError("npy-text", "holds code points that are no characters, expected text")
     if values.dtype.kind != "S":
         return values
     try:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.sources.members import Content, Members, Memory
 
-__all__ = ["Header", "Loaded", "array_of", "common_dtype", "header_of", "load", "sound_header"]
+__all__ = ["Header", "Loaded", "array_of", "common_dtype", "header_of", "is_text", "load", "sound_header"]
 
 HEAD = 4096  # enough for every header numpy writes for a plain array; version 1 headers end at 64 KiB at the latest
 SMALL = 1 << 18  # bytes that may be read before it is known what they are
@@ -108,6 +108,12 @@ def sound_header(head: bytes, seen: int) -> Header:
 def common_dtype(headers: Mapping[int, Header]) -> np.dtype[Any]:
     """Return the floating-point dtype that holds all files of a stream."""
     return np.result_type(*{header.dtype for header in headers.values()}, np.float16)
+
+
+def is_text(values: NDArray[np.str_]) -> bool:
+    """True where every code point is a character: no half of a surrogate pair, none beyond Unicode."""
+    points = np.ascontiguousarray(values).reshape(-1).view(np.uint32)
+    return not ((points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))).any()
 
 
 def array_of(content: Content, header: Header) -> NDArray[Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from sensorium_data.sources.base import RawSession, Source
     from sensorium_data.sources.members import Members
 
-__all__ = ["GROUP", "installed_sources", "open_source", "source_for"]
+__all__ = ["GROUP", "installed_sources", "open_source", "reader_version", "source_for"]
 
 GROUP = "sensorium_data.sources"
 
@@ -21,6 +21,12 @@ GROUP = "sensorium_data.sources"
 def installed_sources() -> dict[str, Source]:
     """Return every installed reader by name."""
     return {point.name: point.load()() for point in sorted(entry_points(group=GROUP))}
+
+
+def reader_version(name: str) -> str:
+    """Return the distribution that a reader comes from, with its version; empty where none of that name is installed."""
+    found = [point.dist for point in entry_points(group=GROUP, name=name) if point.dist is not None]
+    return f"{found[0].name} {found[0].version}" if found else ""
 
 
 def source_for(members: Members, reader: str | None) -> Source:

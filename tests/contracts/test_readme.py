@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NAME = "dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20"
+PARTNER = "dynamic29156-11-10-Video-8744edeac3b4d1ce16b680916b5267ce"
 # Blocks that install are run by `.ci/run`, in environments of their own.
 INSTALLS = re.compile(r"pip install")
 
@@ -28,7 +29,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     made = write_sensorium2023(folder, name=NAME, n_neurons=12, lengths={"NaturalVideo": 300}, zipped="deflated")
     assert made.name == f"{NAME}.zip"
-    write_sensorium2022(folder, n_neurons=12, frame_shape=(36, 64), zipped="stored")  # the other that `*.zip` finds
+    write_sensorium2023(folder, name=PARTNER, n_neurons=12, holes=True, withhold=False, zipped="stored")
+    write_sensorium2022(folder, n_neurons=12, frame_shape=(36, 64), zipped="stored")  # the others that `*.zip` finds
     return folder
 
 

@@ -259,7 +259,7 @@ HOLLOWS: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "zeros in a shard": ("store/stimuli/frames/c/0/0/0", lambda data: bytes(50) + data[50:]),
     "the films": ("spool/00000.films", lambda _: b""),
     "zeros in the films": ("spool/00000.films", lambda data: bytes(len(data))),
-    "a record": ("journal/scan-00000.npz", lambda _: b""),
+    "a record": ("journal/scan-00000-8.npz", lambda _: b""),
     "the end of a record": ("journal/responses-00000.npz", lambda data: data[: len(data) // 2]),
     "zeros in a record": ("journal/responses-00000.npz", lambda data: data[:200] + bytes(len(data) - 200)),
 }

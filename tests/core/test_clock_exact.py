@@ -35,33 +35,22 @@ def test_rows_and_ticks_are_inverse(laid: list[tuple[int, int]], rate: Fraction)
     ticks = [tick for start, stop in laid for tick in range(start, stop)]
     assert clock.n_samples == len(ticks)
     assert clock.ticks().tolist() == ticks
-    assert [clock.row(tick) for tick in ticks] == list(range(len(ticks)))
+    assert clock.rows_from(np.array(ticks, np.int64)).tolist() == list(range(len(ticks)))
 
 
 @given(runs(), st.integers(-5, 3000))
-def test_no_row_where_nothing_was_sampled(laid: list[tuple[int, int]], tick: int) -> None:
+def test_where_nothing_was_sampled_the_next_row_is_found(laid: list[tuple[int, int]], tick: int) -> None:
     clock = TickClock.from_runs(Fraction(30), laid)
-    if any(start <= tick < stop for start, stop in laid):
-        assert clock.ticks()[clock.row(tick)] == tick
-        return
-    with pytest.raises(BadArgument, match=str(tick)) as caught:
-        clock.row(tick)
-    assert caught.value.code == "off-clock"
+    later = [row for row, sampled in enumerate(clock.ticks().tolist()) if sampled >= tick]
+    assert clock.rows_from(np.array([tick])).tolist() == [later[0] if later else clock.n_samples]
 
 
-@given(runs(), st.data())
-def test_rows_of_a_run_are_one_slice_or_nothing(laid: list[tuple[int, int]], data: st.DataObject) -> None:
-    clock = TickClock.from_runs(Fraction(30), laid)
-    end = laid[-1][1] if laid else 10
-    start = data.draw(st.integers(-2, end + 2))
-    stop = data.draw(st.integers(start - 2, end + 4))
-    sampled = set(clock.ticks().tolist())
-    rows = clock.rows(start, stop)
-    if start < stop and set(range(start, stop)) <= sampled:
-        assert rows is not None
-        assert clock.ticks()[rows].tolist() == list(range(start, stop))
-    else:
-        assert rows is None
+@given(runs(), RATES, st.data())
+def test_times_of_some_rows_are_those_of_all(laid: list[tuple[int, int]], rate: Fraction, data: st.DataObject) -> None:
+    clock = TickClock.from_runs(rate, laid, origin_ns=7)
+    rows = data.draw(st.slices(clock.n_samples))
+    assert clock.ticks(rows).tolist() == clock.ticks()[rows].tolist()
+    assert clock.times_s(rows).tolist() == clock.times_s()[rows].tolist()
 
 
 @given(runs())

@@ -51,16 +51,33 @@ def test_a_dim_is_called_the_same_where_it_is_alone(session: sd.Session, trial: 
     assert found[names[0]].dims[0] == f"time_{names[0]}"
 
 
-def test_streams_on_one_grid_share_their_time(tmp_path: Path) -> None:
+def test_a_stream_with_a_gap_has_a_time_of_its_own_in_every_trial(tmp_path: Path) -> None:
     session = write(
         tmp_path,
         sd.SignalData("responses", RNG.random((80, 3)), unit="1", rate_hz=8),
         sd.SignalData("running", RNG.random(78), unit="cm/s", rate_hz="8", runs=[(0, 8), (1.25, 70)]),
     )
-    assert session.trial(0)["responses"].dims[0] == session.trial(0)["running"].dims[0] == "time"
-    # In the second trial running has a gap: of one name they would have to be of one length.
-    assert session.trial(1)["running"].sizes == {"time_running": 10}
-    assert session.trial(1)["responses"].sizes["time_responses"] == 12
+    # In the second trial running has a gap; the first, where it has none, is named as that one is.
+    for number, n_running in ((0, 8), (1, 10)):
+        trial = session.trial(number)
+        assert trial["running"].dims == ("time_running",)
+        assert trial["responses"].dims[0] == "time_responses"
+        assert trial.sizes["time_running"] == n_running
+
+
+def test_a_film_among_signals_of_true_clocks_has_a_time_of_its_own(tmp_path: Path) -> None:
+    done = sd.write_session(
+        tmp_path / "film.zarr",
+        identity="film",
+        signals=[sd.SignalData("responses", RNG.random((90, 2)), unit="1", rate_hz=30)],
+        trials={"start_s": [0, 1 / 3, 2], "stop_s": [1 / 3, 1, 3], "stimulus": ["a", "a", ""]},
+        stimuli={"a": RNG.integers(0, 256, (10, 4, 4), dtype=np.uint8)},
+        frame_rate_hz=30,
+    )
+    session = sd.open_session(done.target)
+    assert [set(session.trial(number).dims) - {"neuron", "y", "x"} for number in range(3)] == [
+        {"time", "time_video"}, {"time", "time_video"}, {"time"},
+    ]  # fmt: skip
 
 
 def test_streams_with_the_same_times_share_them(tmp_path: Path) -> None:
