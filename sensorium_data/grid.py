@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, lcm
+from reprlib import repr as in_short
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sensorium_data.errors import BadArgument
+from sensorium_data.masked import MASKED, is_masked
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -20,6 +23,34 @@ NANOSECOND = 10**9  # ticks a second of a grid of nanoseconds
 FURTHEST_NS = 2**62  # 146 years: differences of two such times fit 64 bits as well
 FASTEST_HZ = 10**8  # neighbouring samples must be several nanoseconds apart
 EXACT = 2**53  # integers up to it are floats
+SPELLED = 400  # characters of a number, and the largest power of ten in it: beyond, it takes minutes to read
+FAR_S = 2.0**19  # the spelling of floats from here on is found in 64 bits
+
+
+def _exact(number: float | str | Fraction) -> Fraction:
+    """Return the number that a spelling names.
+
+    Raises
+    ------
+    ValueError, ZeroDivisionError
+        It is none, or too long to be read.
+    """
+    if isinstance(number, Fraction):
+        return number
+    # str() of a float is the shortest decimal that names it: 29.97 means 2997/100, not 8435…/2814….
+    text = str(number)
+    power = re.search(r"[eE]([-+]?[0-9_]+)", text)
+    if len(text) > SPELLED or (power and abs(int(power[1])) > SPELLED):
+        raise ValueError
+    return Fraction(text)
+
+
+def _said(number: object) -> str:
+    """Return a number as it was given, for people; what cannot be shown, by its type."""
+    try:
+        return in_short(number)
+    except (ValueError, TypeError):  # integers of thousands of digits
+        return f"of type {type(number).__name__}"
 
 
 def as_rate(rate_hz: float | str | Fraction) -> Fraction:
@@ -40,15 +71,14 @@ def as_rate(rate_hz: float | str | Fraction) -> Fraction:
     (Fraction(2997, 100), Fraction(1000, 33))
     """
     try:
-        # str() of a float is the shortest decimal that names it: 29.97 means 2997/100, not 8435…/2814….
-        rate = rate_hz if isinstance(rate_hz, Fraction) else Fraction(str(rate_hz))
+        rate = _exact(rate_hz)
     except (ValueError, ZeroDivisionError):
-        raise BadArgument(f"rate {rate_hz!r} is not a number of hertz", code="bad-rate") from None
+        raise BadArgument(f"rate {_said(rate_hz)} is not a number of hertz", code="bad-rate") from None
     if rate <= 0:
-        raise BadArgument(f"rate {rate_hz!r} hertz is not above zero", code="bad-rate")
+        raise BadArgument(f"rate {_said(rate_hz)} hertz is not above zero", code="bad-rate")
     if rate > FASTEST_HZ or max(rate.numerator, rate.denominator) >= 2**63:
         what = "times are kept to the nanosecond" if rate > FASTEST_HZ else "it is no fraction of 64-bit integers"
-        raise BadArgument(f"rate {rate_hz!r} hertz cannot be kept: {what}", code="bad-rate")
+        raise BadArgument(f"rate {_said(rate_hz)} hertz cannot be kept: {what}", code="bad-rate")
     return rate
 
 
@@ -70,11 +100,12 @@ def as_ns(time_s: float | str | Fraction) -> int:
     (100000000, 333333333)
     """
     try:
-        time = time_s if isinstance(time_s, Fraction) else Fraction(str(time_s))
+        time = _exact(time_s)
     except (ValueError, ZeroDivisionError):
-        raise BadArgument(f"time {time_s!r} is not a number of seconds", code="bad-time") from None
+        raise BadArgument(f"time {_said(time_s)} is not a number of seconds", code="bad-time") from None
     if abs(time_ns := round(time * NANOSECOND)) > FURTHEST_NS:
-        raise BadArgument(f"{float(time):g} s is more than 146 years from 0; are these seconds?", code="bad-time")
+        said = f"{float(time):g}" if abs(time) < 10**300 else "a time"
+        raise BadArgument(f"{said} s is more than 146 years from 0; are these seconds?", code="bad-time")
     return time_ns
 
 
@@ -88,16 +119,14 @@ def whole_nanoseconds(times_s: ArrayLike) -> NDArray[np.int64]:
     Raises
     ------
     BadArgument
-        They are no numbers, not finite, or too far from 0.
+        They are no numbers, masked, not finite, or too far from 0.
 
     Examples
     --------
     >>> whole_nanoseconds([0.1, 1700000000.1])
     array([          100000000, 1700000000100000000])
     """
-    times = np.asarray(times_s)
-    if times.dtype.kind not in "fiu":
-        raise BadArgument(f"times are {times.dtype}, expected seconds as numbers", code="bad-time")
+    times = _numbers(times_s)
     if len(wrong := np.flatnonzero(~np.isfinite(times))):
         raise BadArgument(f"{len(wrong)} times are no numbers, the first in row {wrong[0]}", code="bad-time")
     if len(wrong := np.flatnonzero(np.abs(times.astype(np.float64)) > FURTHEST_NS / NANOSECOND)):
@@ -105,13 +134,69 @@ def whole_nanoseconds(times_s: ArrayLike) -> NDArray[np.int64]:
         raise BadArgument(what, code="bad-time")
     if times.dtype.kind != "f":
         return times.astype(np.int64) * NANOSECOND
-    scaled = times.astype(np.float64) * NANOSECOND
-    whole = np.rint(scaled)
-    found = whole.astype(np.int64)
-    # Where the next half nanosecond is as near as floats may be off, or floats are coarse, the spelling decides.
-    unsure = (np.abs(scaled - whole) >= 0.5 - 2 * np.spacing(np.abs(scaled))) | (times.dtype != np.float64)
-    found[unsure] = [as_ns(time) for time in times[unsure]]
+    if times.dtype.itemsize < 8:  # 0.1 of 32 bits means 0.1 as well
+        times = times.astype(np.str_).astype(np.float64)
+    if times.dtype.itemsize > 8:
+        return np.array([as_ns(time) for time in times.flat], np.int64).reshape(times.shape)
+    return _nearest(np.ravel(times)).reshape(times.shape)
+
+
+def _numbers(times_s: ArrayLike) -> NDArray[Any]:
+    if is_masked(times_s):
+        raise BadArgument(f"times are {MASKED}", code="masked-array")
+    try:
+        times = np.asarray(times_s)
+    except (ValueError, TypeError):
+        raise BadArgument("times are rows of differing length, expected one list", code="bad-time") from None
+    if times.dtype.kind not in "fiu":
+        raise BadArgument(f"times are {times.dtype}, expected seconds as numbers", code="bad-time")
+    return times
+
+
+def _nearest(times: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the whole nanoseconds closest to what the shortest decimals of floats say, halves to even.
+
+    A float of a time since 1970 stands for 238 ns, so its decimal decides. That is within half a unit in the last place
+    of the float: where no half nanosecond is as near, the float says the same.
+    """
+    size = np.abs(times)
+    whole = np.floor(size)
+    rest = (size - whole) * NANOSECOND  # the difference is exact, the product within a millionth
+    near = np.rint(rest)
+    found = whole.astype(np.int64) * NANOSECOND + near.astype(np.int64)
+    unsure = np.abs(rest - near) >= 0.5 - 1e-6 - np.spacing(size) * (NANOSECOND / 2)
+    far = np.flatnonzero(unsure & (size >= FAR_S))
+    spelled, fits = _short_decimals(size[far])
+    found[far[fits]] = spelled[fits]
+    unsure[far[fits]] = False
+    found[times < 0] *= -1
+    found[unsure] = [as_ns(time) for time in times[unsure].tolist()]
     return found
+
+
+def _short_decimals(size: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return floats of 2**19 or more as nanoseconds, and which of them are spelled with at most nine decimals.
+
+    The spelling is the closest of the decimals with the fewest digits that no other float is closer to. In 64 bits: a
+    float is ``whole + part / 2**bits``, a decimal ``whole + tried / 10**n``, and they are held against each other as
+    ``tried * 2**bits`` and ``part * 10**n``, which is below 2**33 * 10**9.
+    """
+    whole = np.floor(size)
+    bits = 53 - np.frexp(size)[1].astype(np.int64)
+    part = np.ldexp(size - whole, bits.astype(np.int32)).astype(np.int64)
+    even = np.ldexp(size, bits.astype(np.int32)).astype(np.int64) % 2 == 0
+    found, fits = np.zeros(len(size), np.int64), np.zeros(len(size), np.bool_)
+    for n in range(10):
+        left = np.flatnonzero(~fits)
+        scaled, b = part[left] * 10**n, bits[left]
+        tried, beyond = scaled >> b, scaled & ((1 << b) - 1)
+        half = np.int64(1) << (b - 1)
+        tried += (beyond > half) | ((beyond == half) & (tried % 2 == 1))
+        off = 2 * np.abs((tried << b) - scaled)
+        good = (off < 10**n) | ((off == 10**n) & even[left])  # halfway between floats, the even one is read
+        found[left[good]] = tried[good] * 10 ** (9 - n)
+        fits[left[good]] = True
+    return whole.astype(np.int64) * NANOSECOND + found, fits
 
 
 def seconds_text(time_ns: int) -> str:

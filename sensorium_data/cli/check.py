@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+import stat
 from collections import Counter
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,8 @@ def _is_source(path: Path) -> bool:
     if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a folder is closed or a name too long
         return not os.path.lexists(path / "zarr.json")
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe would be waited for
+            return False
         with path.open("rb") as file:
             return file.read(2) == b"PK"
     except OSError:

@@ -48,7 +48,7 @@ def summary(report: ConvertReport, source: Path) -> str:
 
     share = report.store_bytes / max(1, report.source_bytes)
     trials = f"{report.n_trials} trials ({report.n_withheld} withheld, {report.n_missing} missing)"
-    films = f"{report.n_variants} films in {report.n_groups} groups"
+    films = f"{report.n_variants} stimuli in {report.n_groups} groups"
     published = f"{human_bytes(report.source_bytes)} published{_as_zip(source)}"
     stored = f"{human_bytes(report.store_bytes)} stored ({share:.1%})"
     responses = f"responses {human_bytes(report.response_bytes)} ({report.codec})"

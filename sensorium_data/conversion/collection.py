@@ -149,10 +149,28 @@ class _Collection:
         )
 
 
-def _attempt(action: Callable[[], ConvertReport]) -> Outcome:
+class _Told:
+    """A callback of the caller's, and what it raised: that is for the caller, and no failure of a session."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.raised: Exception | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        try:
+            self.report(progress)
+        except Exception as error:
+            self.raised = error
+            raise
+
+
+def _attempt(action: Callable[[], ConvertReport], told: _Told | None = None) -> Outcome:
     try:
         return action()
-    except Exception as error:  # noqa: BLE001  # one session's failure, even a bug, must not stop the others
+    except Exception as error:
+        # One session's failure, even a bug, must not stop the others.
+        if told is not None and told.raised is error:
+            raise
         return error
 
 
@@ -229,8 +247,9 @@ def _refuse_twins(collection: _Collection) -> None:
 
 
 def _converted_here(collection: _Collection, report: Report) -> Generator[tuple[int, Outcome]]:
+    told = _Told(report)
     for number, task in collection.tasks.items():
-        yield number, _attempt(partial(task.convert, report))
+        yield number, _attempt(partial(task.convert, told), told)
 
 
 def _converted_there(collection: _Collection, client: object) -> Generator[tuple[int, Outcome]]:

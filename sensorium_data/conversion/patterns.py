@@ -71,13 +71,16 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
 
 def _no_match(patterns: list[str]) -> NotFound:
     if len(patterns) == 1:
-        return NotFound(f"{patterns[0]} matches nothing", hint=_instead(patterns[0]), code="no-match")
-    problems = [Problem("no-match", pattern, f"matches nothing; {_instead(pattern)}") for pattern in patterns]
-    return NotFound(f"{len(patterns)} patterns match nothing", problems=problems, code="no-match")
+        return NotFound(f"{patterns[0]} matches no recording", hint=_instead(patterns[0]), code="no-match")
+    problems = [Problem("no-match", pattern, f"matches no recording; {_instead(pattern)}") for pattern in patterns]
+    return NotFound(f"{len(patterns)} patterns match no recording", problems=problems, code="no-match")
 
 
 def _instead(pattern: str) -> str:
     """Return what is there, in the folder whose contents the pattern is about."""
+    if left_out := sorted(Path(name).name for name in glob(pattern, recursive=True)):  # noqa: PTH207
+        shown = ", ".join(left_out[:SHOWN])
+        return f"{shown} matches, and is a session store, a hidden file, or the folder that the stores go into"
     plain = [*Path(pattern).parents][::-1]
     folder = [parent for parent in plain if not has_magic(str(parent))][-1]
     if not folder.is_dir():

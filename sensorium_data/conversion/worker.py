@@ -49,7 +49,8 @@ def on_worker(function: Callable[[Task], Result], task: Task, version: str) -> R
         return function(task)
     except NotFound as error:
         hint = SHARED if error.code == "no-such-source" else error.hint
-        raise NotFound(f"{_here()}: {error.message}", hint=hint, code=error.code) from None
+        text = f"{_here()}: {error.message}"
+        raise NotFound(text, hint=hint, problems=error.problems, code=error.code) from None
     except FileNotFoundError as error:
         raise NotFound(f"{_here()} does not see {error.filename}", hint=SHARED, code="not-on-worker") from None
 

@@ -126,4 +126,4 @@ class CollectionReport(Document):
     def exit_code(self) -> int:
         """What the command ends with: 0, or the code of the worst failure."""
         seen = {failure.exit_code for failure in self.failures}
-        return next((code for code in WORST_FIRST if code in seen), 0)
+        return next((code for code in WORST_FIRST if code in seen), max(seen, default=0))

@@ -55,7 +55,7 @@ def test_a_pattern_that_matches_nothing_says_what_is_there(tmp_path: Path, patte
     (sources / "dynamic29510-1-1-Video-x").mkdir(parents=True)
     if "empty" in pattern:
         (sources / "empty").mkdir()
-    with pytest.raises(NotFound, match="matches nothing") as caught:
+    with pytest.raises(NotFound, match="matches no recording") as caught:
         sd.convert_all(pattern.format(sources), sources / "out")
     assert caught.value.code == "no-match"
     assert caught.value.hint.startswith(hint.format(sources))
@@ -71,7 +71,7 @@ def test_a_long_list_of_what_is_there_is_cut(tmp_path: Path) -> None:
 
 def test_several_patterns_that_match_nothing_are_all_told(tmp_path: Path) -> None:
     (tmp_path / "a.zip").touch()
-    with pytest.raises(NotFound, match="2 patterns match nothing") as caught:
+    with pytest.raises(NotFound, match="2 patterns match no recording") as caught:
         expand([tmp_path / "*.zip", tmp_path / "*.tar", tmp_path / "no/*"], tmp_path / "out")
     assert [problem.where for problem in caught.value.problems] == [f"{tmp_path}/*.tar", f"{tmp_path}/no/*"]
     assert "holds a.zip" in caught.value.problems[0].what
