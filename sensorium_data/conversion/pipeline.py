@@ -218,11 +218,11 @@ def _build_sound(
         # A power cut leaves files hollow whose records say they are whole. They show in the checks, and all is made anew.
         with suppress(StoreInvalid):
             session = _build(recipe, raw, client, report, resumed=True)
-            return session, check_written(scratch.store, report), True
+            return session, _check_and_flush(scratch.store, report), True
         scratch.forget()
         scratch.begin(recipe.document())
     session = _build(recipe, raw, client, report, resumed=False)
-    return session, check_written(scratch.store, report), False
+    return session, _check_and_flush(scratch.store, report), False
 
 
 def _build(recipe: Recipe, raw: RawSession, client: object, report: Report, *, resumed: bool) -> Session:
@@ -246,6 +246,15 @@ def _build(recipe: Recipe, raw: RawSession, client: object, report: Report, *, r
         session = finish(known, written)
         flushed.result()
     return session
+
+
+def _check_and_flush(store: Path, report: Report) -> list[str]:
+    """Check a finished store while the disk puts away what was written last."""
+    with ThreadPoolExecutor(1) as disk:
+        flushed = disk.submit(flush_folders, store)
+        codes = check_written(store, report)
+        flushed.result()
+    return codes
 
 
 def check_written(store: Path, report: Report) -> list[str]:

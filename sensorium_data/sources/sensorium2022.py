@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["Sensorium2022"]
 
 STREAMS = ("images", "responses", "behavior", "pupil_center")
-BATCH = 128  # trials a task: 19 MB of images of 144 × 256
+BATCH = 200  # trials a task: 30 MB of images of 144 × 256
 
 NOTES = {
     "film-not-integral": "holds fractional grey levels; every image of this session is kept in floating point",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["is_withheld"]
 
-PROBE = 16384  # bytes of a file read to see that it is not withheld
+PROBE = 4096  # bytes of a file read to see that it is not withheld
 
 
 def is_withheld(members: Members, name: str, n_valid: int | None, digests: dict[str, str], *, allow_nan: bool) -> bool:
