@@ -1,7 +1,8 @@
 """How much faster two workers of a dask cluster convert a collection than one, and how much memory a worker takes.
 
-Both clusters run all the time, on this machine, with one thread a worker; they convert the same sessions in turns. The sessions
-are links to the files of one recording, under names of their own. The page cache is warm: one untimed turn comes first.
+Both clusters live all the time, on this machine, with one thread a worker; they convert the same sessions in turns, and the one whose
+turn it is not is stopped. The sessions are links to the files of one recording, under names of their own. The page cache is
+warm: one untimed turn comes first.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,16 +27,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WAIT_S = 60  # for schedulers and workers to start
+# dask looks at every thread of a worker a hundred times a second, which costs a twelfth of the worker's time.
+QUIET = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"}
 
 
 def _start(folder: Path, *words: str) -> subprocess.Popen[bytes]:
     with (folder / "log").open("ab") as log:
-        return subprocess.Popen([sys.executable, "-m", "dask", *words, "--no-dashboard"], stdout=log, stderr=log)
+        command = [sys.executable, "-m", "dask", *words, "--no-dashboard"]
+        return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | QUIET)
 
 
 @contextmanager
-def _cluster(folder: Path, n_workers: int) -> Iterator[Any]:
-    """Yield a client of a scheduler with so many worker processes of one thread each."""
+def _cluster(folder: Path, n_workers: int) -> Iterator[tuple[Any, list[subprocess.Popen[bytes]]]]:
+    """Yield a client of a scheduler with so many worker processes of one thread each, and the processes."""
     from distributed import Client
 
     folder.mkdir()
@@ -50,7 +55,7 @@ def _cluster(folder: Path, n_workers: int) -> Iterator[Any]:
             time.sleep(0.1)
         with Client(scheduler_file=str(note), timeout=WAIT_S) as client:
             client.wait_for_workers(n_workers, timeout=WAIT_S)
-            yield client
+            yield client, processes
     finally:
         for process in processes:
             process.kill()
@@ -67,12 +72,20 @@ def _sessions(recording: Path, folder: Path, n: int) -> list[Path]:
     return sessions
 
 
-def _convert(sessions: list[Path], out: Path, client: Any) -> None:
+def _signal(processes: list[subprocess.Popen[bytes]], number: signal.Signals) -> None:
+    """Stop processes and let them go on: an idle cluster takes a few hundredths of a core."""
+    for process in processes:
+        process.send_signal(number)
+
+
+def _convert(sessions: list[Path], out: Path, client: Any, processes: list[subprocess.Popen[bytes]]) -> None:
     import sensorium_data as sd
 
+    _signal(processes, signal.SIGCONT)
     done = sd.convert_all(sessions, out, client=client)
     if [session.status for session in done.sessions] != ["converted"] * len(sessions):
         sys.exit(f"not all sessions were converted: {done.model_dump_json(indent=1)}")
+    _signal(processes, signal.SIGSTOP)
 
 
 def _settle(out: Path) -> None:
@@ -89,12 +102,14 @@ def _peak_mib() -> float:
 def _figures(sessions: list[Path], scratch: Path, rounds: int) -> list[Figure]:
     out = scratch / "out"
     with ExitStack() as stack:
-        clients = {n: stack.enter_context(_cluster(scratch / f"cluster-{n}", n)) for n in (1, 2)}
-        actions = {f"{n}": partial(_convert, sessions, out, client) for n, client in clients.items()}
+        clusters = {f"{n}": stack.enter_context(_cluster(scratch / f"cluster-{n}", n)) for n in (1, 2)}
+        actions = {name: partial(_convert, sessions, out, *cluster) for name, cluster in clusters.items()}
         tidy = partial(_settle, out)
         interleaved(actions, 1, tidy)
         seconds = interleaved(actions, rounds, tidy)
-        peaks = [peak for client in clients.values() for peak in client.run(_peak_mib).values()]
+        for _, processes in clusters.values():
+            _signal(processes, signal.SIGCONT)
+        peaks = [peak for client, _ in clusters.values() for peak in client.run(_peak_mib).values()]
     return [
         Figure("1 worker", tuple(seconds["1"]), "s"),
         Figure("2 workers", tuple(seconds["2"]), "s"),

@@ -17,7 +17,7 @@ from sensorium_data.masked import MASKED, is_masked
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NANOSECOND", "Grid", "as_ns", "as_rate", "seconds_text", "whole_nanoseconds"]
+__all__ = ["NANOSECOND", "Grid", "as_ns", "as_rate", "seconds_text", "shown", "whole_nanoseconds"]
 
 NANOSECOND = 10**9  # ticks a second of a grid of nanoseconds
 FURTHEST_NS = 2**62  # 146 years: differences of two such times fit 64 bits as well
@@ -45,14 +45,6 @@ def _exact(number: float | str | Fraction) -> Fraction:
     return Fraction(text)
 
 
-def _said(number: object) -> str:
-    """Return a number as it was given, for people; what cannot be shown, by its type."""
-    try:
-        return in_short(number)
-    except (ValueError, TypeError):  # integers of thousands of digits
-        return f"of type {type(number).__name__}"
-
-
 def as_rate(rate_hz: float | str | Fraction) -> Fraction:
     """Return a rate as the exact fraction that its decimal spelling names.
 
@@ -73,12 +65,12 @@ def as_rate(rate_hz: float | str | Fraction) -> Fraction:
     try:
         rate = _exact(rate_hz)
     except (ValueError, ZeroDivisionError):
-        raise BadArgument(f"rate {_said(rate_hz)} is not a number of hertz", code="bad-rate") from None
+        raise BadArgument(f"rate {shown(rate_hz)} is not a number of hertz", code="bad-rate") from None
     if rate <= 0:
-        raise BadArgument(f"rate {_said(rate_hz)} hertz is not above zero", code="bad-rate")
+        raise BadArgument(f"rate {shown(rate_hz)} hertz is not above zero", code="bad-rate")
     if rate > FASTEST_HZ or max(rate.numerator, rate.denominator) >= 2**63:
         what = "times are kept to the nanosecond" if rate > FASTEST_HZ else "it is no fraction of 64-bit integers"
-        raise BadArgument(f"rate {_said(rate_hz)} hertz cannot be kept: {what}", code="bad-rate")
+        raise BadArgument(f"rate {shown(rate_hz)} hertz cannot be kept: {what}", code="bad-rate")
     return rate
 
 
@@ -102,9 +94,9 @@ def as_ns(time_s: float | str | Fraction) -> int:
     try:
         time = _exact(time_s)
     except (ValueError, ZeroDivisionError):
-        raise BadArgument(f"time {_said(time_s)} is not a number of seconds", code="bad-time") from None
+        raise BadArgument(f"time {shown(time_s)} is not a number of seconds", code="bad-time") from None
     if abs(time_ns := round(time * NANOSECOND)) > FURTHEST_NS:
-        said = f"{float(time):g}" if abs(time) < 10**300 else "a time"
+        said = f"{float(time):g}" if abs(time) < 10**300 else shown(time_s)
         raise BadArgument(f"{said} s is more than 146 years from 0; are these seconds?", code="bad-time")
     return time_ns
 
@@ -163,7 +155,7 @@ def _nearest(times: NDArray[np.float64]) -> NDArray[np.int64]:
     whole = np.floor(size)
     rest = (size - whole) * NANOSECOND  # the difference is exact, the product within a millionth
     near = np.rint(rest)
-    found = whole.astype(np.int64) * NANOSECOND + near.astype(np.int64)
+    found: NDArray[np.int64] = whole.astype(np.int64) * NANOSECOND + near.astype(np.int64)
     unsure = np.abs(rest - near) >= 0.5 - 1e-6 - np.spacing(size) * (NANOSECOND / 2)
     far = np.flatnonzero(unsure & (size >= FAR_S))
     spelled, fits = _short_decimals(size[far])
@@ -197,6 +189,20 @@ def _short_decimals(size: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArr
         found[left[good]] = tried[good] * 10 ** (9 - n)
         fits[left[good]] = True
     return whole.astype(np.int64) * NANOSECOND + found, fits
+
+
+def shown(number: object) -> str:
+    """Return a number as it was given, for people, cut where it is long.
+
+    Examples
+    --------
+    >>> shown(29.97), shown("fast"), shown(10**5000)
+    ('29.97', "'fast'", 'of type int')
+    """
+    try:
+        return in_short(number)
+    except (ValueError, TypeError):  # Python writes no integer of thousands of digits
+        return f"of type {type(number).__name__}"
 
 
 def seconds_text(time_ns: int) -> str:

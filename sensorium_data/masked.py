@@ -12,12 +12,11 @@ MASKED = "a masked array, whose mask would be lost; filled(numpy.nan) keeps the 
 
 
 def is_masked(values: Any) -> bool:  # noqa: ANN401  # whatever was given
-    """Return whether this is a masked array of numpy or dask, or a column of one.
+    """Return whether this is a masked array of numpy or dask; xarray makes NaN of what is masked by itself.
 
     Examples
     --------
     >>> is_masked(np.ma.masked_less([1, 2, 3], 2)), is_masked([1, 2, 3])
     (True, False)
     """
-    inside = getattr(values, "_data", None)  # of an xarray variable
-    return any(np.ma.isMaskedArray(one) for one in (values, getattr(values, "_meta", None), inside))
+    return any(np.ma.isMaskedArray(one) for one in (values, getattr(values, "_meta", None)))

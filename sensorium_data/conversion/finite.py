@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
     from sensorium_data.sources import RawSession, RawStatistic
 
-__all__ = ["infinite", "infinite_tables", "unfit"]
+__all__ = ["in_python", "infinite", "infinite_tables", "unfit"]
+
+# How the command line spells an option, and how Python does.
+PYTHON = {"--allow-nan": "allow_nan=True", "--precision source": 'precision="source"'}
 
 
 def infinite(values: NDArray[Any], where: str) -> Iterator[Problem]:
@@ -52,3 +56,17 @@ def unfit(
     if n_inf and not allow_nan:
         what = f"has {n_inf} values that are infinite as {stored.dtype} (--allow-nan lets them in)"
         yield Problem("infinite", where, what)
+
+
+def in_python(problem: Problem) -> Problem:
+    """Return a problem with the options that it names spelled as Python has them.
+
+    Examples
+    --------
+    >>> in_python(Problem("infinite", "x", "holds 1 infinite values (--allow-nan lets them in)")).what
+    'holds 1 infinite values (allow_nan=True lets them in)'
+    """
+    what = problem.what
+    for option, argument in PYTHON.items():
+        what = what.replace(option, argument)
+    return replace(problem, what=what)

@@ -214,7 +214,7 @@ def sidecar(store: OpenStore) -> Iterator[Remark]:
     index = store.sidecar
     records = [record for shards in index.shards.values() for record in shards]
     known = {record.key: record.size for record in records}
-    known |= {chunk.key: len(chunk.data) for chunk in index.chunks.values()}
+    known |= {chunk.key: chunk.size for chunk in index.chunks.values()}
     for key, size in known.items():
         path = store.path / key
         if not path.is_file():

@@ -189,8 +189,10 @@ class OpenStore:
 
         with suppress(StoreInvalid, OSError):
             record = self.sidecar.chunks.get(path)
-            if record is not None and os.stat(f"{self.path}/{record.key}").st_size == len(record.data):  # noqa: PTH116
-                return decode_single(self.metadata[path], record.data) if path in self.metadata else None
+            if record is None or record.data is None or path not in self.metadata:
+                return None
+            if os.stat(f"{self.path}/{record.key}").st_size == record.size:  # noqa: PTH116  # half the time of Path.stat
+                return decode_single(self.metadata[path], record.data)
         return None
 
     def read(self, array: zarr.Array[Any], key: Any) -> NDArray[Any]:  # noqa: ANN401  # whatever indexes an array

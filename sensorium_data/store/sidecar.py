@@ -1,12 +1,13 @@
-"""The sidecar: every shard index, a CRC-32C per encoded chunk, and the bytes of all single-chunk arrays, in one object.
+"""The sidecar: every shard index, a CRC-32C per encoded chunk, and the bytes of small single-chunk arrays, in one object.
 
 It is a plain Zarr array of bytes (`sidecar/index`), so that a store holds nothing that Zarr does not know. Its bytes::
 
     "SDX1"  length of the JSON (uint64, little-endian)  JSON  blobs  CRC-32C of all before it (uint32, little-endian)
 
 The JSON maps each array to its chunks: for shards, where index and checksums lie among the blobs; for a single chunk,
-where its bytes lie. Every entry carries the size of the object it speaks of: where they differ, the sidecar is stale
-and must not be used.
+where its bytes lie, or its size alone where it is more than a mebibyte: whoever asks for a table must not read hours of
+running as well. Every entry carries the size of the object it speaks of: where they differ, the sidecar is stale and must
+not be used.
 """
 
 from __future__ import annotations
@@ -30,15 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["ChunkRecord", "Sidecar", "pack_sidecar", "read_sidecar"]
 
 MAGIC = b"SDX1"
+LARGE = 1 << 20  # bytes of a chunk beyond which the sidecar has no copy of it
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRecord:
-    """The encoded bytes of an array that is one chunk, and their CRC-32C."""
+    """The file of an array that is one chunk: its size, its CRC-32C, and its bytes where they are few."""
 
     key: str
-    data: bytes
+    size: int
     crc: int
+    data: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,8 @@ def pack_sidecar(shards: Iterable[tuple[ArraySpec, list[ShardRecord]]], singles:
         ]
         entries[spec.path] = {"kind": "shards", "shards": listed}
     for path, (key, data) in singles.items():
-        entries[path] = {"kind": "chunk", "key": key, "data": blobs.add(data), "crc": google_crc32c.value(data)}
+        held = {"data": blobs.add(data)} if len(data) <= LARGE else {"size": len(data)}
+        entries[path] = {"kind": "chunk", "key": key, **held, "crc": google_crc32c.value(data)}
     body = b"".join(blobs.parts)
     header = json.dumps({"arrays": entries}, separators=(",", ":")).encode()
     whole = MAGIC + struct.pack("<Q", len(header)) + header + body
@@ -113,7 +117,9 @@ def _parse(entries: dict[str, Any], body: memoryview) -> Sidecar:
     shards, chunks = {}, {}
     for path, entry in entries.items():
         if entry["kind"] == "chunk":
-            chunks[path] = ChunkRecord(entry["key"], bytes(blob(entry["data"])), entry["crc"])
+            data = bytes(blob(entry["data"])) if "data" in entry else None
+            size = entry["size"] if data is None else len(data)
+            chunks[path] = ChunkRecord(entry["key"], size, entry["crc"], data)
             continue
         shards[path] = tuple(
             ShardRecord(

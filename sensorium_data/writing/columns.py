@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.errors import Problem
+from sensorium_data.masked import MASKED, is_masked
 from sensorium_data.sources import RawColumn
+from sensorium_data.writing.unicode import NO_UNICODE, is_unicode, rows_without_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +30,8 @@ KNOWN = {
     "layer": ("U", None),
 }
 # A column is a folder of the store: no way out of it, nothing hidden, and none of the names that Zarr keeps for itself.
-NAME = re.compile(r"(?!\.|__|zarr\.json$)[^/\\\x00-\x1f]{1,200}")
+NAME = re.compile(r"(?!\.|__|zarr\.json$)[^/\\\x00-\x1f]+")
+BYTES = 255  # of a name, as file systems have it
 
 
 def as_columns(
@@ -50,19 +53,31 @@ def as_columns(
     columns: dict[str, NDArray[Any]] = {}
     for given, values in _items(table, where, problems):
         name, at = str(given), f"{where}.{given}"
-        if not NAME.fullmatch(name) or name in columns:
-            what = "is given twice" if name in columns else "has no name that a folder can have"
+        if (what := "is given twice" if name in columns else _unfit_name(name)) is not None:
             problems.append(Problem("column-name", at, what))
         elif (column := _column(values, at, problems)) is not None:
             columns[name] = column
             if not allow_nan and column.dtype.kind == "f" and (n := int(np.isinf(column).sum())):
                 problems.append(Problem("infinite", at, f"holds {n} infinite values; allow_nan=True lets them in"))
+    axes = {dim: name for name, column in columns.items() for dim in _axes(name, column.ndim)}
+    for name in axes.keys() & columns.keys():
+        what = f"is called as the second axis of `{axes[name]}` will be; call it otherwise"
+        problems.append(Problem("column-name", f"{where}.{name}", what))
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} {n:,}" for name, n in lengths.items())
         problems.append(Problem("length-mismatch", where, f"has columns of differing length: {said}"))
         return {}
     return columns
+
+
+def _unfit_name(name: str) -> str | None:
+    """Return why a column cannot be called so, if it cannot."""
+    if not is_unicode(name):
+        return f"has a name with {NO_UNICODE}"
+    if len(name.encode()) > BYTES:
+        return f"has a name of {len(name.encode())} bytes, a folder's has at most {BYTES}"
+    return None if NAME.fullmatch(name) else "has no name that a folder can have"
 
 
 def _items(table: Mapping[str, Any] | None, where: str, problems: list[Problem]) -> Iterable[tuple[Any, Any]]:
@@ -77,21 +92,32 @@ def _items(table: Mapping[str, Any] | None, where: str, problems: list[Problem])
 
 
 def _column(values: object, where: str, problems: list[Problem]) -> NDArray[Any] | None:
+    if is_masked(values):
+        problems.append(Problem("masked-array", where, f"is {MASKED}"))
+        return None
     try:
-        column = np.asarray(values)
+        column = _as_array(values)
     except ValueError:  # lists of differing length
         problems.append(Problem("object-dtype", where, "has rows of differing shape"))
         return None
-    if column.dtype.kind == "T" or (column.dtype.kind == "O" and all(isinstance(v, str) for v in column.flat)):
-        column = column.astype(np.str_)  # how numpy and pandas keep text
-    if not column.size and column.ndim == 1 and not hasattr(values, "dtype"):
-        column = column.astype(np.int64)  # an empty list is of no kind
     if column.dtype.kind not in "fiubU" or (column.dtype.kind != "U" and column.dtype.itemsize > 8):
         problems.append(Problem("object-dtype", where, f"{_holds(column)}, expected numbers, bool or text"))
         return None
     if column.ndim == 0:
         problems.append(Problem("length-mismatch", where, "is one value, expected one a row"))
         return None
+    if column.dtype.kind == "U" and len(wrong := rows_without_unicode(column)):
+        problems.append(Problem("text", where, f"holds {NO_UNICODE}, in {len(wrong)} rows, the first {wrong[0]}"))
+        return None
+    return column
+
+
+def _as_array(values: object) -> NDArray[Any]:
+    column = np.asarray(values)
+    if column.dtype.kind == "T" or (column.dtype.kind == "O" and all(isinstance(v, str) for v in column.flat)):
+        column = column.astype(np.str_)  # how numpy and pandas keep text
+    if not column.size and column.ndim == 1 and not hasattr(values, "dtype"):
+        column = column.astype(np.int64)  # an empty list is of no kind
     return column
 
 
@@ -115,8 +141,11 @@ def as_raw(name: str, values: NDArray[Any], row: str, unit: str | None = None) -
         What a row is: `neuron` or `trial`.
     unit : str, optional
     """
-    dims = (row, *(f"{name}_axis_{axis}" for axis in range(1, values.ndim)))
-    return RawColumn(values, dims, f"{row}s.{name}", unit)
+    return RawColumn(values, (row, *_axes(name, values.ndim)), f"{row}s.{name}", unit)
+
+
+def _axes(name: str, n_axes: int) -> tuple[str, ...]:
+    return tuple(f"{name}_axis_{axis}" for axis in range(1, n_axes))
 
 
 def neuron_columns(
@@ -136,6 +165,8 @@ def neuron_columns(
         Let infinity through.
     """
     columns = as_columns(table, "neurons", problems, allow_nan=allow_nan)
+    if "neuron" in columns:  # a coordinate of that name has one axis, and numbers the rows
+        problems.append(Problem("column-name", "neurons.neuron", "is a name of the store's own; call it otherwise"))
     n_rows = len(next(iter(columns.values()))) if columns else n_neurons or 0
     if n_neurons is not None and n_rows != n_neurons:
         what = f"has {n_rows:,} rows, the signals have {n_neurons:,} neurons"

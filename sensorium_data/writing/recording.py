@@ -16,6 +16,7 @@ from sensorium_data.writing.columns import neuron_columns
 from sensorium_data.writing.signals import SignalData
 from sensorium_data.writing.stimuli import Films, check_shown, read_films
 from sensorium_data.writing.trials import NANOSECONDS, OwnTrials, read_trials
+from sensorium_data.writing.unicode import NO_UNICODE, is_unicode, legible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,23 +72,28 @@ def sound(given: Given) -> Recording:
     problems: list[Problem] = []
     identity = _document(given.identity, Identity, _identity, problems)
     licence = None if given.licence is None else _document(given.licence, Licence, _licence, problems)
-    signals, fine = _signals(given.signals, problems)
+    clocked = _signals(given.signals, problems)
+    signals = tuple(signal for signal, _ in clocked)
+    clocks = {signal.name: clock for signal, clock in clocked}
     allow_nan = given.options.allow_nan
-    columns, n_neurons = neuron_columns(given.neurons, _n_neurons(fine, problems), problems, allow_nan=allow_nan)
+    columns, n_neurons = neuron_columns(given.neurons, _n_neurons(signals, problems), problems, allow_nan=allow_nan)
     of_trials: list[Problem] = []
     trials = read_trials(given.trials, of_trials, allow_nan=allow_nan)
     of_films: list[Problem] = []
     films = read_films(given.stimuli, _rate(given.frame_rate_hz, of_films), given.options, of_films)
+    if given.frame_rate_hz is not None and not films.arrays and not of_films:
+        of_films.append(Problem("frame-rate-alone", "frame_rate_hz", "is given without stimuli; leave it out"))
     if not of_trials and not of_films:
         check_shown(trials, films, of_films)
     citations = _citations(given.citations, problems)
-    clocks = {} if problems else {signal.name: signal.clock() for signal in signals}
-    if identity is not None and identity.modality == "static" and not of_trials:
+    if identity is not None and identity.modality == "static" and not problems and not of_trials:
         _check_static(clocks, trials, films, of_films)
     problems += of_trials + of_films
     if problems or identity is None:
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         hint = "nothing was written; `help(sensorium_data.write_session)` says what is expected"
+        # What is wrong may be a text that nothing can print.
+        problems = [Problem(p.code, legible(p.where), legible(p.what)) for p in problems]
         raise BadArgument(f"the recording has {count}", hint=hint, problems=problems, code="recording-invalid")
     return Recording(identity, signals, clocks, columns, n_neurons, trials, films, licence, citations)
 
@@ -107,18 +113,20 @@ def _citation(text: str) -> Citation:
 def _document(given: object, model: type[Made], make: Callable[[str], Made], problems: list[Problem]) -> Made | None:
     """Return a document, made of its name where that is all that was given; None with a problem where it cannot be."""
     where = model.__name__.lower()
-    if isinstance(given, model):
-        return given
-    if not isinstance(given, str):
+    if not isinstance(given, str | model):
         what = f"is {type(given).__name__}, expected text or {model.__name__}"
         problems.append(Problem(f"{where}-invalid", where, what))
         return None
     try:
-        return make(given)
+        document = given if isinstance(given, model) else make(str(given))
     except ValidationError as error:
         said = error.errors()[0]["msg"]
-        problems.append(Problem(f"{where}-invalid", where, f"`{given[:40]}` will not do: {said}"))
+        problems.append(Problem(f"{where}-invalid", where, f"`{str(given)[:40]}` will not do: {said}"))
         return None
+    if not all(is_unicode(text) for text in document.model_dump().values() if isinstance(text, str)):
+        problems.append(Problem("text", where, f"has {NO_UNICODE}"))
+        return None
+    return document
 
 
 def _citations(given: object, problems: list[Problem]) -> tuple[Citation, ...]:
@@ -139,24 +147,41 @@ def _rate(given: NumberLike | None, problems: list[Problem]) -> Fraction | None:
         return Fraction(1)  # one was given: that none was must not be said as well
 
 
-def _signals(given: object, problems: list[Problem]) -> tuple[tuple[SignalData, ...], list[SignalData]]:
-    """Return the signals, and those of them that are sound."""
+def _signals(given: object, problems: list[Problem]) -> list[tuple[SignalData, Clock]]:
+    """Return the signals that are sound with their clocks, which are built once: of many times it takes a while."""
     if not isinstance(given, list | tuple) or not all(isinstance(signal, SignalData) for signal in given):
         problems.append(Problem("no-signals", "signals", f"is {type(given).__name__}, expected a list of SignalData"))
-        return (), []
+        return []
     if not given:
         problems.append(Problem("no-signals", "signals", "is empty; a recording has one signal at least"))
-    found = [(signal, signal.problems()) for signal in given]
-    problems += [problem for _, wrong in found for problem in wrong]
+    clocked: list[tuple[SignalData, Clock]] = []
+    for signal in given:
+        wrong, clock = signal.examined()
+        problems += wrong
+        if clock is not None and not wrong:
+            clocked.append((signal, clock))
     names = [signal.name for signal in given]
     twice = [name for i, name in enumerate(names) if names.index(name) == i and names.count(name) > 1]
     problems += [Problem("duplicate-signal", f"signal `{n}`", f"is given {names.count(n)} times") for n in twice]
-    fine = [signal for signal, wrong in found if not wrong]
-    for signal in fine:
-        if set(signal.all_dims[1:]) & set(names):
-            what = f"has dims {signal.all_dims}, one of them named as a signal is"
-            problems.append(Problem("dims", f"signal `{signal.name}`", what))
-    return tuple(given), fine
+    _check_dims([signal for signal, _ in clocked], problems)
+    return clocked
+
+
+def _check_dims(signals: Sequence[SignalData], problems: list[Problem]) -> None:
+    """Add a problem for every dim that is called as a signal is, or as another signal's dim is in a trial."""
+    names = {signal.name for signal in signals}
+    second = {signal.name: dim for signal in signals for dim in signal.all_dims[1:] if dim != "neuron"}
+    # Where channels differ between signals, or a film has the dim too, a trial calls it `eye_channel`.
+    own = {f"{name}_{dim}": name for name, dim in second.items()}
+    for name, dim in second.items():
+        where = f"signal `{name}`"
+        if dim in names:
+            problems.append(Problem("dims", where, f"has dims ('time', '{dim}'), one of them named as a signal is"))
+        elif own.get(dim, name) != name:
+            problems.append(Problem("dims", where, f"has a dim `{dim}`, as trials call that of `{own[dim]}`"))
+    for dim in own.keys() & names:
+        what = f"is called as trials call the second dim of `{own[dim]}`"
+        problems.append(Problem("dims", f"signal `{dim}`", what))
 
 
 def _n_neurons(signals: Sequence[SignalData], problems: list[Problem]) -> int | None:

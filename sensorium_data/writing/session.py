@@ -14,7 +14,7 @@ from sensorium_data import __version__
 from sensorium_data.clock import TimesClock, rows_within
 from sensorium_data.conversion.builder import SessionBuilder, Tables
 from sensorium_data.conversion.finish import Written
-from sensorium_data.conversion.finite import unfit
+from sensorium_data.conversion.finite import in_python, unfit
 from sensorium_data.conversion.outcome import report_of, skipped
 from sensorium_data.conversion.pipeline import check_written, options_of
 from sensorium_data.conversion.recipe import Recipe
@@ -32,7 +32,7 @@ from sensorium_data.store.layout import Paths, codec_for
 from sensorium_data.store.publish import Scratch, settle_target, storage_errors
 from sensorium_data.writing.arrays import Rows, array_tasks, dtype_of, in_shards, values_spec
 from sensorium_data.writing.recording import Given, Recording, sound
-from sensorium_data.writing.stimuli import frames_of, moments_of_shown, shown_in, spool_films
+from sensorium_data.writing.stimuli import frames_of, moments_of_shown, not_shown, shown_in, spool_films
 from sensorium_data.writing.trials import NANOSECONDS, trial_documents
 
 if TYPE_CHECKING:
@@ -179,8 +179,8 @@ def _build(recipe: Recipe, recording: Recording, report: Report) -> Session:
     small = {s.name: _small(s, recipe.options, problems) for s in recording.signals if not in_shards(s)}
     if problems:
         hint = "nothing was written"
-        raise BadArgument(f"{recording.identity.key} has values that cannot be kept", hint=hint, problems=problems,
-                          code="recording-invalid")  # fmt: skip
+        what = f"{recording.identity.key} has values that cannot be kept"
+        raise BadArgument(what, hint=hint, problems=map(in_python, problems), code="recording-invalid")
     builder = SessionBuilder(store, recipe.options)
     builder.tables(
         Tables(recording.neurons, recording.n_neurons, documents, trials.variables, plan.variants, NANOSECONDS)
@@ -246,6 +246,6 @@ def _provenance(recipe: Recipe, recording: Recording, written: Written) -> Prove
         version=__version__,
         options=recipe.options,
         codec=codecs[0] if codecs else codec_for(recipe.options.preset, np.dtype(np.float32)),
-        notes=responses.notes(),
+        notes=(*responses.notes(), *not_shown(recording.trials, recording.films)),
         converted_at=datetime.now(UTC),
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from sensorium_data.clock import Clock, TickClock, TimesClock
 from sensorium_data.errors import BadArgument, Problem
-from sensorium_data.grid import NANOSECOND, Grid, as_ns, as_rate, seconds_text, whole_nanoseconds
+from sensorium_data.grid import NANOSECOND, Grid, as_ns, as_rate, seconds_text, shown, whole_nanoseconds
 from sensorium_data.schemas import Channel
 from sensorium_data.sources import RawSignal
 from sensorium_data.writing.faults import SHAPELESS, faults_of
@@ -119,13 +119,13 @@ class SignalData:
         if (self.rate_hz is None) == (self.times_s is None):
             what = "has no clock" if self.times_s is None else "has a rate and times"
             raise BadArgument(f"{what}: give rate_hz (with start_s or runs), or times_s", code="clock-missing")
-        if self.start_s != 0 and (self.runs is not None or self.times_s is not None):
-            what = f"has start_s={self.start_s!r} beside {'times_s' if self.runs is None else 'runs'}, which say it all"
+        if as_ns(self.start_s) != 0 and (self.runs is not None or self.times_s is not None):
+            what = f"has start_s={shown(self.start_s)} beside {'times_s' if self.runs is None else 'runs'}, which say it all"
             raise BadArgument(what, code="clock-twice")
         if self.times_s is not None:
             return self._times()
-        rate = as_rate(self.rate_hz or 0)
-        runs = [(as_ns(self.start_s), self.shape[0])] if self.runs is None else [_run(run) for run in self.runs]
+        rate = as_rate(self.rate_hz)  # type: ignore[arg-type]  # one of the two is there
+        runs = [(as_ns(self.start_s), self.shape[0])] if self.runs is None else _runs(self.runs)
         for start, n in runs:
             as_ns((start + n * NANOSECOND / rate) / NANOSECOND)  # far enough from 0 for all that is done with times
         return self._in_runs(rate, runs)
@@ -164,16 +164,26 @@ class SignalData:
         # The pauses are no whole number of samples: every sample gets its own time.
         return TimesClock(np.concatenate([Grid(rate, start).whole_ns(np.arange(n)) for start, n in runs]))
 
-    def problems(self) -> list[Problem]:
-        """Return everything that keeps the signal from being written."""
+    def examined(self) -> tuple[list[Problem], Clock | None]:
+        """Return everything that keeps the signal from being written, and its clock where there is one."""
         where = f"signal `{self.name}`"
         problems = [Problem(code, where, what) for code, what in faults_of(self)]
         if not SHAPELESS & {problem.code for problem in problems}:
             try:
-                self.clock()
+                return problems, self.clock()
             except BadArgument as error:
                 problems.append(Problem(error.code, where, error.message))
-        return problems
+        return problems, None
+
+    def problems(self) -> list[Problem]:
+        """Return everything that keeps the signal from being written."""
+        return self.examined()[0]
+
+
+def _runs(runs: Any) -> list[tuple[int, int]]:  # noqa: ANN401  # whatever was given
+    if isinstance(runs, str) or not hasattr(runs, "__iter__"):
+        raise BadArgument(f"has runs {shown(runs)}, expected a list of (start_s, n_samples)", code="bad-run")
+    return [_run(run) for run in runs]
 
 
 def _run(run: Any) -> tuple[int, int]:  # noqa: ANN401  # whatever was given
@@ -181,9 +191,9 @@ def _run(run: Any) -> tuple[int, int]:  # noqa: ANN401  # whatever was given
     try:
         start, n = run
         if n != int(n) or n < 1:
-            raise BadArgument(f"has a run of {n} samples, expected a whole number above zero", code="bad-run")
-    except (TypeError, ValueError) as error:
+            raise BadArgument(f"has a run of {shown(n)} samples, expected a whole number above zero", code="bad-run")
+    except (TypeError, ValueError, OverflowError) as error:
         if isinstance(error, BadArgument):
             raise
-        raise BadArgument(f"has a run {run!r}, expected (start_s, n_samples)", code="bad-run") from None
+        raise BadArgument(f"has a run {shown(run)}, expected (start_s, n_samples)", code="bad-run") from None
     return as_ns(start), int(n)

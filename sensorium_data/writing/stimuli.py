@@ -17,10 +17,13 @@ from sensorium_data.conversion.rounding import rounded, stored_dtype
 from sensorium_data.errors import Problem, near_miss
 from sensorium_data.grid import NANOSECOND
 from sensorium_data.grouping import signature
+from sensorium_data.masked import MASKED, is_masked
 from sensorium_data.moments import Moments
+from sensorium_data.schemas import Note
 from sensorium_data.sources.films import as_integral
 from sensorium_data.store.layout import ArraySpec, Paths, codec_for
 from sensorium_data.writing.faults import dtype_of_values
+from sensorium_data.writing.unicode import NO_UNICODE, is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,10 +40,13 @@ __all__ = [
     "check_shown",
     "frames_of",
     "moments_of_shown",
+    "not_shown",
     "read_films",
     "shown_in",
     "spool_films",
 ]
+
+NAMED = 8  # of stimuli that nobody sees
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ def read_films(
     for name, values in (stimuli or {}).items():
         if not str(name) or str(name) in found:
             problems.append(Problem("stimulus-name", f"stimuli.{name}", "has no name, or that of another one"))
+        elif not is_unicode(str(name)):
+            problems.append(Problem("text", f"stimuli.{name}", f"has a name with {NO_UNICODE}"))
         found[str(name)] = values
     shapes = {name: values.shape for name, values in found.items() if _is_film(name, values, problems)}
     frame_shape = _frame_shape(shapes, problems)
@@ -115,6 +123,8 @@ def _is_film(name: str, values: Any, problems: list[Problem]) -> bool:  # noqa: 
     elif len(values.shape) not in (2, 3, 4) or not all(n > 0 for n in values.shape):  # of dask n may be NaN
         what = f"has shape {values.shape}, expected (y, x), (frame, y, x) or in colour (frame, channel, y, x)"
         problems.append(Problem("dims", where, what))
+    elif is_masked(values):
+        problems.append(Problem("masked-array", where, f"is {MASKED}"))
     else:
         return True
     return False
@@ -198,6 +208,16 @@ def shown_in(trials: OwnTrials, films: Films, plan: FilmPlan, variant_of: Mappin
     variants = [variant_of.get(name, -1) for name in names]
     group = [-1 if v < 0 else plan.variants[v].group for v in variants]
     return Shown(variants, group, [0 if v < 0 else plan.variants[v].n_frames for v in variants])
+
+
+def not_shown(trials: OwnTrials, films: Films) -> tuple[Note, ...]:
+    """Return a note where stimuli were given that no trial shows: they are kept, but it may be a slip."""
+    shown = set(trials.shown)
+    left = [name for name in films.arrays if name not in shown]
+    if not left:
+        return ()
+    named = ", ".join(f"`{name}`" for name in left[:NAMED]) + (" …" if len(left) > NAMED else "")
+    return (Note(code="stimuli-not-shown", text=f"{len(left)} stimuli are shown by no trial: {named}"),)
 
 
 def check_shown(trials: OwnTrials, films: Films, problems: list[Problem]) -> None:

@@ -98,15 +98,15 @@ _NONE: NDArray[np.int64] = np.zeros(0, np.int64)
 
 def _times(columns: Mapping[str, NDArray[Any]], name: str, problems: list[Problem]) -> NDArray[np.int64]:
     """Return the times of a column in nanoseconds; none at all where something is wrong with them."""
+    where = f"trials.{name}"
     if name not in columns:
-        problems.append(
-            Problem("trial-times", f"trials.{name}", "is missing; trials have start_s and stop_s, in seconds")
-        )
+        if all(problem.where != where for problem in problems):  # else it was given, and refused
+            problems.append(Problem("trial-times", where, "is missing; trials have start_s and stop_s, in seconds"))
         return _NONE
     try:
         return whole_nanoseconds(columns[name])
     except BadArgument as error:
-        problems.append(Problem(error.code, f"trials.{name}", error.message))
+        problems.append(Problem(error.code, where, error.message))
         return _NONE
 
 

@@ -17,29 +17,29 @@ LAST = 0x10FFFF
 
 
 def is_unicode(text: str) -> bool:
-    """True where a text can be written as UTF-8.
+    r"""True where a text can be written as UTF-8.
 
     Examples
     --------
-    >>> is_unicode("LM äé"), is_unicode("\\ud800")
+    >>> is_unicode("LM äé"), is_unicode("\ud800")
     (True, False)
     """
     return legible(text) == text
 
 
 def legible(text: str) -> str:
-    """Return a text with what is no Unicode as an escape, so that it can be shown and logged.
+    r"""Return a text with what is no Unicode as an escape, so that it can be shown and logged.
 
     Examples
     --------
-    >>> legible("V1 \\ud800")
-    'V1 \\\\ud800'
+    >>> legible("V1 \ud800")
+    'V1 \\ud800'
     """
     return text.encode("utf-8", "backslashreplace").decode()
 
 
 def rows_without_unicode(column: NDArray[np.str_]) -> NDArray[np.intp]:
-    """Return the rows of a column of text that cannot be written as UTF-8; numpy keeps any number for a character.
+    r"""Return the rows of a column of text that cannot be written as UTF-8; numpy keeps any number for a character.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def rows_without_unicode(column: NDArray[np.str_]) -> NDArray[np.intp]:
 
     Examples
     --------
-    >>> rows_without_unicode(np.array(["V1", "\\ud800"]))
+    >>> rows_without_unicode(np.array(["V1", "\ud800"]))
     array([1])
     """
     if not column.size or not column.dtype.itemsize:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sensorium_data.clock import TickClock, TimesClock, rows_within, trial_grid
@@ -79,6 +79,46 @@ def test_arrays_of_times_are_rounded_as_one_time_is(times: list[float]) -> None:
     assert found.tolist() == [round(Fraction(str(time)) * NANOSECOND) for time in times]
 
 
+@st.composite
+def recorded_times(draw: st.DrawFn) -> float:
+    """A time as recordings have them: of any size, at any rate, with any number of decimals, or of every last bit."""
+    whole = draw(st.integers(0, 2**32) | st.integers(1_500_000_000, 2_000_000_000) | st.integers(0, 2**24))
+    rate = draw(st.sampled_from([1, 3, 7, 10, 30, 100, 128, 256, 512, 1000, 1024, 1001, 10**6, 10**9, 10**12]))
+    time = whole + draw(st.integers(0, rate - 1)) / rate
+    for _ in range(draw(st.integers(0, 2))):
+        time = float(np.nextafter(time, draw(st.sampled_from([-np.inf, np.inf]))))
+    decimals = draw(st.none() | st.integers(0, 12))
+    time = time if decimals is None else round(time, decimals)
+    return draw(st.sampled_from([time, -time]))
+
+
+@settings(max_examples=500)
+@given(st.lists(recorded_times(), min_size=1, max_size=40))
+@example([536870912.00390625, 536870912.01171875, 1700000000.00390625, 1700000000.0117188])  # halves of a last decimal
+@example([2.0**31, np.nextafter(2.0**31, 0), np.nextafter(2.0**30, 2**31), np.nextafter(2.0**19, 0)])
+@example([0.1, 1e-9, 5e-10, 1.5e-9, 5e-324, 2.0**23 - 2.0**-30, 4.6e9])
+def test_arrays_of_recorded_times_mean_what_their_spelling_says(times: list[float]) -> None:
+    exact = [round(Fraction(str(time)) * NANOSECOND) for time in times]
+    assert whole_nanoseconds(np.array(times)).tolist() == exact
+    assert whole_nanoseconds(np.array([times, times])).tolist() == [exact, exact]
+
+
+def test_times_since_1970_are_not_taken_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = 1_700_000_000 + np.arange(20_000) / 100
+    exact = [as_ns(time) for time in times.tolist()]
+    monkeypatch.setattr("sensorium_data.grid.as_ns", None)
+    assert whole_nanoseconds(times).tolist() == exact
+    eighths = np.arange(20_000)
+    assert whole_nanoseconds((eighths / 8).astype(np.float32)).tolist() == (eighths * 125_000_000).tolist()
+
+
+@given(st.lists(st.floats(-4e9, 4e9, width=32), max_size=20))
+def test_narrow_floats_mean_their_own_spelling(times: list[float]) -> None:
+    narrow = np.array(times, np.float32)
+    assert whole_nanoseconds(narrow).tolist() == [as_ns(time) for time in narrow]
+    assert whole_nanoseconds(narrow.astype(np.longdouble)).tolist() == [as_ns(float(time)) for time in narrow]
+
+
 def test_times_of_every_kind_of_number() -> None:
     assert whole_nanoseconds(np.array([0.1, 2.7], np.float32)).tolist() == [100_000_000, 2_700_000_000]
     assert whole_nanoseconds([3, -2]).tolist() == [3 * NANOSECOND, -2 * NANOSECOND]
@@ -96,6 +136,7 @@ def test_times_of_every_kind_of_number() -> None:
         (["1"], "times are <U1"),
         ([True], "times are bool"),
         (np.array([0], "M8[s]"), "datetime64"),
+        ([[0], [1, 2]], "rows of differing length"),
     ],
 )
 def test_what_are_no_times_is_refused(times: Any, said: str) -> None:
@@ -104,14 +145,23 @@ def test_what_are_no_times_is_refused(times: Any, said: str) -> None:
     assert caught.value.code == "bad-time"
 
 
-@pytest.mark.parametrize("time", ["soon", "", float("nan"), float("inf"), 1e11, -1e11, "1/0"])
+def test_a_mask_is_not_lost() -> None:
+    with pytest.raises(BadArgument, match="whose mask would be lost") as caught:
+        whole_nanoseconds(np.ma.masked_less([0.0, 1.0], 0.5))
+    assert caught.value.code == "masked-array"
+
+
+NO_TIMES = ["soon", "", float("nan"), float("inf"), 1e11, -1e11, "1/0", "1e400", "1e99999999999", "9" * 999, 10**5000]
+
+
+@pytest.mark.parametrize("time", [*NO_TIMES, Fraction(10**500), None, [0, 1], np.array([0.0, 1.0])], ids=lambda _: "")
 def test_what_is_no_time_is_refused(time: Any) -> None:
     with pytest.raises(BadArgument, match="second") as caught:
         as_ns(time)
     assert caught.value.code == "bad-time"
 
 
-@pytest.mark.parametrize("rate", [1.1e8, "1e-30", Fraction(10**40, 10**39 + 1)])
+@pytest.mark.parametrize("rate", [1.1e8, "1e-30", "1e400", Fraction(10**40, 10**39 + 1)])
 def test_rates_that_cannot_be_kept_are_refused(rate: Any) -> None:
     with pytest.raises(BadArgument, match="hertz cannot be kept") as caught:
         as_rate(rate)

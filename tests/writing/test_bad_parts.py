@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import dask.array as da
 import numpy as np
 import pytest
 
-from sensorium_data.schemas import Identity
+from sensorium_data.schemas import Identity, Licence
 from tests.writing.spoilt import TEN, pupil, refused, responses
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ PARTS: list[tuple[dict[str, Any], str, str]] = [
     ({"identity": ""}, "identity-invalid @ identity", "at least 1 character"),
     ({"identity": "m" * 256}, "identity-invalid @ identity", "at most 255 characters"),
     ({"identity": 7}, "identity-invalid @ identity", "is int, expected text or Identity"),
+    ({"identity": "m\ud800"}, "identity-invalid @ identity", "m\\ud800"),
+    ({"identity": Identity(key="m", name="m", modality="dynamic", animal_id="\ud800")}, "text @ identity", "no Unicode"),
+    ({"citations": ["\ud800"]}, "citation-invalid @ citation", "\\ud800"),
+    ({"licence": Licence(name="MIT", url="\ud800")}, "text @ licence", "no Unicode"),
     ({"licence": ""}, "licence-invalid @ licence", "at least 1 character"),
     ({"citations": [""]}, "citation-invalid @ citation", "at least 1 character"),
     ({"citations": "Park et al."}, "citation-invalid @ citations", "is str, expected a list"),
@@ -52,9 +57,24 @@ PARTS: list[tuple[dict[str, Any], str, str]] = [
     ({"neurons": {"../x": [1, 2, 3]}}, "column-name @ neurons.../x", "no name that a folder can have"),
     ({"neurons": {"": [1, 2, 3]}}, "column-name @ neurons.", "no name that a folder can have"),
     ({"neurons": {1: [1, 2, 3], "1": [1, 2, 3]}}, "column-name @ neurons.1", "is given twice"),
+    ({"neurons": {"é" * 200: [1, 2, 3]}}, f"column-name @ neurons.{'é' * 200}", "a name of 400 bytes, a folder's has at most 255"),
+    ({"neurons": {"\ud800": [1, 2, 3]}}, "column-name @ neurons.\\ud800", "a name with text that is no Unicode"),
+    ({"neurons": {"area": ["V1", "\ud800", "\udfff"]}}, "text @ neurons.area", "in 2 rows, the first 1"),
+    ({"neurons": {"area": np.array([*map(ord, "abc"), 0x110000], np.uint32)[[0, 3, 1]].view("U1")}}, "text @ neurons.area",
+     "in 1 rows, the first 1"),
+    ({"neurons": {"area": np.array([["a", "b\ud800"]] * 3, ">U4")}}, "text @ neurons.area", "in 3 rows, the first 0"),
+    ({"neurons": {"neuron": np.zeros((3, 2))}}, "column-name @ neurons.neuron", "a name of the store's own"),
+    ({"neurons": {"roi": np.zeros((3, 2)), "roi_axis_1": [1, 2, 3]}}, "column-name @ neurons.roi_axis_1",
+     "as the second axis of `roi` will be"),
+    ({"neurons": {"x": np.ma.masked_less([1, 2, 3], 2)}}, "masked-array @ neurons.x", "whose mask would be lost"),
+    ({"neurons": {"x": da.ma.masked_less(da.from_array(TEN[:3]), 2)}}, "masked-array @ neurons.x", "filled(numpy.nan)"),
     ({"neurons": [1, 2, 3]}, "no-table @ neurons", "are list, expected columns by name"),
     # trials
     ({"trials": {"start_s": [0, 1]}}, "trial-times @ trials.stop_s", "is missing"),
+    ({"trials": {"start_s": np.ma.masked_less([0, 1], 1), "stop_s": [1, 2]}}, "masked-array @ trials.start_s", "lost"),
+    ({"trials": {**FIVE, "reward": np.ma.masked_less(TEN[:5], 1)}}, "masked-array @ trials.reward", "lost"),
+    ({"trials": {**FIVE, "stimulus": ["\ud800"] * 5}}, "text @ trials.stimulus", "in 5 rows, the first 0"),
+    ({"trials": {**FIVE, "trial": np.zeros((5, 2))}}, "column-name @ trials.trial", "a name of the store's own"),
     ({"trials": {"tier": ["train"]}}, "trial-times @ trials.start_s", "trials have start_s and stop_s, in seconds"),
     ({"trials": {"start_s": [0, 1], "stop_s": [1]}}, "length-mismatch @ trials", "start_s 2, stop_s 1"),
     ({"trials": {"start_s": [0, 1], "stop_s": [1, 1]}}, "times-go-back @ trials.stop_s", "in rows [1]"),
@@ -98,6 +118,10 @@ PARTS: list[tuple[dict[str, Any], str, str]] = [
     ({"stimuli": {"a": np.full((6, 8), 1e39)}}, "overflow @ stimuli.a", 'too large for float32; precision="source"'),
     ({"stimuli": {"": FILM}, "frame_rate_hz": 8}, "stimulus-name @ stimuli.", "has no name"),
     ({"stimuli": {1: FILM, "1": FILM}, "frame_rate_hz": 8}, "stimulus-name @ stimuli.1", "that of another one"),
+    ({"stimuli": {"\ud800": FILM}, "frame_rate_hz": 8}, "text @ stimuli.\\ud800", "a name with text that is no Unicode"),
+    ({"stimuli": {"a": np.ma.masked_less(FILM[0], 3)}}, "masked-array @ stimuli.a", "whose mask would be lost"),
+    ({"trials": FIVE, "frame_rate_hz": 8}, "frame-rate-alone @ frame_rate_hz", "without stimuli"),
+    ({"stimuli": {}, "frame_rate_hz": 8}, "frame-rate-alone @ frame_rate_hz", "leave it out"),
     ({"stimuli": [FILM], "frame_rate_hz": 8}, "no-table @ stimuli", "are list, expected films or images by name"),
     # images, one sample a trial
     ({"identity": Identity(key="m", name="m", modality="static"), "trials": FIVE}, "static-samples @ signal `responses`",
@@ -114,6 +138,7 @@ def test_a_part_is_refused(tmp_path: Path, given: dict[str, Any], where: str, sa
     found = refused(tmp_path, **given)
     assert where in found, found
     assert said in found[where]
+    assert all(text.isprintable() for text in found.values())
     # What follows from one mistake is not said of other parts.
     place = where.partition(" @ ")[2].partition(".")[0]
     assert all(other.split(" @ ")[1].startswith(place) for other in found), found

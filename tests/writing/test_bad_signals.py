@@ -32,6 +32,12 @@ SIGNALS: list[tuple[dict[str, Any], str, str]] = [
     ({"runs": [(0, 10, 1)]}, "bad-run", "expected (start_s, n_samples)"),
     ({"runs": [10]}, "bad-run", "expected (start_s, n_samples)"),
     ({"runs": [("soon", 10)]}, "bad-time", "'soon' is not a number of seconds"),
+    ({"runs": [(0, 10**400)]}, "bad-time", "more than 146 years from 0"),
+    ({"runs": [(0, 10**5000)]}, "bad-time", "more than 146 years from 0"),
+    ({"runs": [(0, float("inf"))]}, "bad-run", "has a run (0, inf), expected (start_s, n_samples)"),
+    ({"runs": [([0, 1], 10)]}, "bad-time", "time [0, 1] is not a number of seconds"),
+    ({"runs": 5}, "bad-run", "has runs 5, expected a list of (start_s, n_samples)"),
+    ({"runs": "0:10"}, "bad-run", "has runs '0:10', expected a list"),
     ({"rate_hz": None}, "clock-missing", "has no clock: give rate_hz (with start_s or runs), or times_s"),
     ({"rate_hz": 0}, "bad-rate", "0 hertz is not above zero"),
     ({"rate_hz": -8}, "bad-rate", "-8 hertz is not above zero"),
@@ -40,6 +46,18 @@ SIGNALS: list[tuple[dict[str, Any], str, str]] = [
     ({"rate_hz": 3e9}, "bad-rate", "kept to the nanosecond"),
     ({"rate_hz": Fraction(10**40, 10**39 + 1)}, "bad-rate", "no fraction of 64-bit integers"),
     ({"rate_hz": "1e-12"}, "bad-time", "more than 146 years"),
+    ({"rate_hz": np.array([8, 9])}, "bad-rate", "is not a number of hertz"),
+    ({"rate_hz": "1e400"}, "bad-rate", "'1e400' hertz cannot be kept"),
+    ({"rate_hz": 10**5000}, "bad-rate", "rate of type int is not a number of hertz"),
+    ({"start_s": "1e400"}, "bad-time", "'1e400' s is more than 146 years from 0"),
+    ({"start_s": "1e999999999999"}, "bad-time", "'1e999999999999' is not a number of seconds"),
+    ({"start_s": 10**5000}, "bad-time", "time of type int is not a number of seconds"),
+    ({"start_s": np.array([0, 1])}, "bad-time", "time array([0, 1]) is not a number of seconds"),
+    ({"start_s": None}, "bad-time", "time None is not a number of seconds"),
+    ({"times_s": [[0], [1, 2]]}, "bad-time", "rows of differing length"),
+    ({"times_s": np.ma.masked_less(TEN, 3)}, "masked-array", "times are a masked array, whose mask would be lost"),
+    ({"times_s": da.ma.masked_less(da.from_array(TEN), 3)}, "masked-array", "whose mask would be lost"),
+    ({"times_s": TEN, "start_s": "soon"}, "bad-time", "'soon' is not a number of seconds"),
     ({"start_s": "nan"}, "bad-time", "'nan' is not a number of seconds"),
     ({"start_s": 1.7e18}, "bad-time", "1.7e+18 s is more than 146 years from 0; are these seconds?"),
     ({"times_s": TEN * 1e12}, "bad-time", "row 1 is 1e+12 s, more than 146 years"),
@@ -68,7 +86,7 @@ SIGNALS: list[tuple[dict[str, Any], str, str]] = [
     ({"values": np.ones(10, complex)}, "dtype", "holds complex128, expected real numbers"),
     ({"values": np.ones(10, np.longdouble)}, "dtype", "at most 64 bits"),
     ({"values": np.array(["a"] * 10)}, "dtype", "holds <U1"),
-    ({"values": np.ma.masked_less(TEN, 3)}, "masked-array", "values.filled(numpy.nan)"),
+    ({"values": np.ma.masked_less(TEN, 3)}, "masked-array", "filled(numpy.nan)"),
     ({"values": da.ma.masked_less(da.from_array(TEN), 3)}, "masked-array", "whose mask would be lost"),
     ({"values": da.from_array(TEN)[da.from_array(TEN) > 3]}, "unknown-shape", "compute_chunk_sizes()"),
     ({"values": np.float64(3)}, "dims", "expected (time,) or (time, one other)"),
@@ -76,6 +94,11 @@ SIGNALS: list[tuple[dict[str, Any], str, str]] = [
     ({"values": np.ones((2, 10)), "dims": ("eye", "time")}, "dims", "time first"),
     ({"values": np.ones((10, 2)), "dims": ("time", "time")}, "dims", "has shape (10, 2) and dims"),
     ({"values": np.ones((10, 2)), "dims": ("time", 3)}, "dims", "(time, one other)"),
+    ({"values": np.ones((10, 2)), "dims": 5}, "dims", "has dims 5, expected (time,) or (time, one other)"),
+    ({"values": np.ones((10, 2)), "dims": "time"}, "dims", "has dims 'time', expected"),
+    ({"values": np.ones((10, 2)), "dims": ("time", ["eye"])}, "dims", "(time, one other)"),
+    *[({"values": np.ones((10, 2)), "dims": ("time", dim), "channels": ["a", "b"]}, "dims", "not frame, image, time, trial")
+      for dim in ("unit_id", "frame", "image", "video", "trial", "time_responses", "time_x")],
     ({"name": "responses"}, "dims", "expected (time, neuron)"),
     ({"name": "responses", "values": np.ones((10, 2)), "dims": ("time", "cell")}, "dims", "expected (time, neuron)"),
     ({"values": np.ones((10, 2))}, "channel-names", "has 2 columns and 0 names for them in `channels`"),
@@ -85,6 +108,16 @@ SIGNALS: list[tuple[dict[str, Any], str, str]] = [
     ({"values": np.ones((10, 2)), "channels": ["a", ""]}, "channel-names", "expected texts that differ"),
     ({"values": np.ones((10, 2)), "channels": ["a", "b" * 256]}, "channel-names", "expected texts that differ"),
     ({"values": np.ones((10, 2)), "channels": "ab"}, "channel-names", "expected a list of names"),
+    ({"values": np.ones((10, 2)), "channels": None}, "channel-names", "has channels None, expected a list of names"),
+    ({"values": np.ones((10, 2)), "channels": 5}, "channel-names", "has channels 5, expected a list of names"),
+    ({"values": np.ones((10, 2)), "channels": np.array("a")}, "channel-names", "expected a list of names"),
+    ({"values": np.ones((10, 2)), "channels": [[1], [2]]}, "channel-names", "expected texts that differ"),
+    ({"values": np.ones((10, 2)), "channels": ["\ud800", "b"]}, "text", "text that is no Unicode"),
+    ({"values": np.ones((10, 1)), "channels": [Channel(name="b", unit="\udfff")]}, "text", "text that is no Unicode"),
+    ({"values": np.ones((10, 1)), "channels": [Channel(name="b", description="\udfff")]}, "text", "no Unicode"),
+    ({"values": np.ones((10, 1)), "channels": ["b"], "dims": ("time", "\udfff")}, "text", "no Unicode"),
+    ({"unit": "\ud800"}, "text", "in its unit, description, dims or channels"),
+    ({"description": "\ud800"}, "text", "in its unit, description, dims or channels"),
     ({"channels": ["a"]}, "channel-names", "has no columns that are channels and 1 names"),
     ({"values": np.ones((10, 3)), "dims": ("time", "neuron"), "channels": ["a"]}, "channel-names", "no columns that are"),
     ({"values": np.ones(0)}, "empty-signal", "no samples, or no columns"),
@@ -122,3 +155,47 @@ def test_channels_may_bring_their_own_units(tmp_path: Path) -> None:
     channels = [Channel(name="dilation", unit="px"), Channel(name="speed", unit="px/s")]
     sd.write_session(tmp_path / "s", identity="m", signals=[pupil(np.ones((10, 2)), unit=None, channels=channels)])
     assert sd.open_session(tmp_path / "s").document.signals[0].channels == tuple(channels)
+
+
+@pytest.mark.parametrize("start_s", [0, 0.0, "0", Fraction(0), -0.0])
+def test_a_start_of_nothing_says_nothing_beside_times(start_s: Any) -> None:
+    assert pupil(times_s=TEN, start_s=start_s).problems() == []
+    assert pupil(runs=[(0, 10)], start_s=start_s).problems() == []
+
+
+def test_a_clock_is_built_once(tmp_path: Path) -> None:
+    """Of many times it takes a while; and what can be read once only, as a generator, is enough."""
+
+    class Times:
+        n_read = 0
+
+        def __array__(self, dtype: object = None, copy: object = None) -> Any:
+            del dtype, copy
+            self.n_read += 1
+            return TEN
+
+    times = Times()
+    signals = [pupil(times_s=times), pupil(name="eye", runs=((start, 5) for start in (0, 8)))]
+    sd.write_session(tmp_path / "s", identity="m", signals=signals)
+    assert times.n_read == 1
+    np.testing.assert_array_equal(sd.open_session(tmp_path / "s")["eye"]["time"][[0, 5]], [0, 8])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "where"),
+    [
+        (("eye", "channel"), ("gaze", "eye_channel"), "gaze"),  # in a trial that of `eye` may be called so
+        (("eye", "channel"), ("eye_channel", ""), "eye_channel"),
+        (("eye", "axis"), ("gaze", "eye"), "gaze"),
+    ],
+)
+def test_names_that_would_meet_in_a_trial(
+    tmp_path: Path, first: tuple[str, str], second: tuple[str, str], where: str
+) -> None:
+    def signal(name: str, dim: str) -> sd.SignalData:
+        if not dim:
+            return pupil(name=name)
+        return pupil(np.ones((10, 1)), name=name, dims=("time", dim), channels=["a"])
+
+    found = refused(tmp_path, signals=[signal(*first), signal(*second)])
+    assert list(found) == [f"dims @ signal `{where}`"]

@@ -41,6 +41,9 @@ def test_values_that_cannot_be_kept(
     with pytest.raises(BadArgument, match="values that cannot be kept") as caught:
         sd.write_session(tmp_path / "own.zarr", identity="m", signals=signals, **options)
     assert [(problem.code, problem.where) for problem in caught.value.problems] == [(code, where)]
+    advice = {"overflow": 'precision="source" keeps them'}.get(code, "allow_nan=True lets them in")
+    assert advice in str(caught.value)  # as Python spells it
+    assert "--" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -76,13 +76,25 @@ def test_frames_have_times_of_their_own(tmp_path: Path) -> None:
     assert trial["video"].dims == ("time_video", "y", "x")
     assert trial["time_video"].to_numpy().tolist() == [float(2 + k * 100 / 2997) for k in range(20)]
     # Names of dims are of a session: a trial without a film has those of one with a film.
-    assert session.trial(0)["responses"].dims == ("time_responses", "neuron")
+    assert session.trial(0)["responses"].dims == trial["responses"].dims == ("time", "neuron")
 
 
-def test_films_and_signals_of_one_rate_share_their_time(tmp_path: Path) -> None:
+def test_films_have_a_time_of_their_own_at_the_rate_of_the_signals_too(tmp_path: Path) -> None:
     session = write(tmp_path, trials={"stimulus": ["a", "b"]}, stimuli={"a": CLIP, "b": OTHER}, frame_rate_hz=20)
-    assert session.trial(0)["video"].dims[0] == session.trial(0)["responses"].dims[0] == "time"
-    assert session.trial(1)["video"].dims[0] == "time_video"  # 15 frames beside 20 samples
+    for number in (0, 1):  # 20 and 15 frames beside 20 samples
+        trial = session.trial(number)
+        assert (trial["video"].dims[0], trial["responses"].dims[0]) == ("time_video", "time")
+
+
+def test_stimuli_that_no_trial_shows_are_kept_and_noted(tmp_path: Path) -> None:
+    given = {f"s{i:02d}": CLIP[i] for i in range(12)}
+    session = write(tmp_path, trials={"stimulus": ["s03", ""]}, stimuli=given)
+    assert session.document.stimuli.n_variants == 12
+    (note,) = session.document.provenance.notes
+    assert note.code == "stimuli-not-shown"
+    assert note.text == "11 stimuli are shown by no trial: `s00`, `s01`, `s02`, `s04`, `s05`, `s06`, `s07`, `s08` …"
+    session = write(tmp_path / "all", trials={"stimulus": ["a", ""]}, stimuli={"a": CLIP[0]})
+    assert session.document.provenance.notes == ()
 
 
 def test_colour(tmp_path: Path) -> None:
@@ -92,7 +104,7 @@ def test_colour(tmp_path: Path) -> None:
     assert session.frames.shape == (6, 2, 6, 8)
     trial = session.trial(0)
     assert trial["video"].dims == ("time_video", "channel", "y", "x")
-    assert trial["pupil"].dims == ("time_pupil", "pupil_channel")
+    assert trial["pupil"].dims == ("time", "pupil_channel")
     np.testing.assert_array_equal(session.trial(1)["video"].to_numpy(), films["b"][None])
 
 
@@ -101,7 +113,7 @@ def test_an_image_in_a_recording_in_time(tmp_path: Path) -> None:
     trial = session.trial(0)
     np.testing.assert_array_equal(trial["video"].to_numpy(), CLIP[1:2])
     assert trial["time_video"].to_numpy().tolist() == [0.0]
-    assert trial["responses"].dims == ("time_responses", "neuron")
+    assert trial["responses"].dims == ("time", "neuron")
 
 
 def test_images_with_one_sample_a_trial(tmp_path: Path) -> None:

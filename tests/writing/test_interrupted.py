@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +72,37 @@ def test_an_interrupt_while_progress_is_shown(tmp_path: Path, stage: str) -> Non
     assert list(tmp_path.iterdir()) == []
     write(tmp_path / "own.zarr")
     assert mean(tmp_path / "own.zarr") == 1.0
+
+
+KILLED = """
+import os, signal, sys
+import numpy as np
+import sensorium_data as sd
+
+def report(progress):
+    if progress.stage == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+signals = [sd.SignalData("responses", np.full((4000, 2), 1.0), unit="1", rate_hz=8)]
+sd.write_session(sys.argv[1], identity="m", signals=signals, report=report, existing="replace")
+"""
+
+
+@pytest.mark.parametrize("stage", ["write", "check"])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_process_that_is_killed_leaves_what_the_next_write_removes(tmp_path: Path, stage: str, there: bool) -> None:
+    target = tmp_path / "own.zarr"
+    if there:
+        write(target, np.full((4000, 2), 3.0))
+    words = [sys.executable, "-c", KILLED, str(target), stage]
+    assert subprocess.run(words, check=False, capture_output=True).returncode == -signal.SIGKILL
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".own.zarr.partial", *["own.zarr"][:there]]
+    if there:
+        assert mean(target) == 3.0
+    write(target, np.full((4000, 2), 2.0), existing="replace")
+    assert [path.name for path in tmp_path.iterdir()] == ["own.zarr"]
+    assert mean(target) == 2.0
+    assert check_store(target).findings == ()
 
 
 def test_existing_says_what_becomes_of_a_store(tmp_path: Path) -> None:
