@@ -24,6 +24,7 @@ PACKAGES = (
     "numpy",
     "xarray",
     "dask",
+    "distributed",
     "fsspec",
     "pydantic",
     "click",

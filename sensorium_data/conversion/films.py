@@ -142,7 +142,7 @@ def plan_films(shown: Sequence[Shown]) -> FilmPlan:
         reference = references[int(groups[i])]
         gap = Difference(0.0, 0) if i == reference else difference(films[reference].open(), films[i].open())
         variants.append(
-            Stimulus(
+            Stimulus.model_construct(  # validated by the check of the finished store
                 variant=i,
                 group=int(groups[i]),
                 first_frame=starts[hosts[i]],

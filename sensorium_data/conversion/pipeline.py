@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from sensorium_data.conversion.films import plan_films, shown_films
 from sensorium_data.conversion.finish import Known, Written, finish
 from sensorium_data.conversion.finite import infinite_tables
+from sensorium_data.conversion.heap import young_heap
 from sensorium_data.conversion.inspect import inspect_responses, inspect_tasks
 from sensorium_data.conversion.outcome import notes_of, report_of, skipped, up_to_date
 from sensorium_data.conversion.plan import make_plan
@@ -167,7 +168,14 @@ def convert(
     5
     """
     options = options_of(preset, precision, allow_nan, existing)
-    source, target = named(source), named(target)
+    with young_heap():
+        return _convert(named(source), named(target), reader, options, existing, client, report)
+
+
+def _convert(
+    source: Path, target: Path, reader: str | None, options: ConvertOptions, existing: Existing, client: object,
+    report: Report,
+) -> ConvertReport:  # fmt: skip
     report(Progress("read", 0, 1, "sources", str(source)))
     found, raw = open_source(source, reader)
     report(Progress("read", 1, 1, "sources", str(source)))

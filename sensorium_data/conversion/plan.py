@@ -104,7 +104,8 @@ def _in_time(raw: RawSession, scanned: Sequence[Scanned], films: FilmPlan) -> tu
         segment += gapped
         scan, variant = found[trial.trial_id]
         trials.append(
-            Trial(
+            # Not validated here: the check of the finished store validates every row, as it was read back.
+            Trial.model_construct(
                 trial_id=trial.trial_id, tier=tier, role=role, variant=variant,
                 stimulus=films.variants[variant].group, start=tick, stop=tick + scan.n_valid, n_valid=scan.n_valid,
                 responses_withheld=scan.withheld, order=order, segment=segment,

@@ -121,7 +121,7 @@ def film_tasks(recipe: Recipe, frames: ArraySpec, films: Sequence[SpooledFilm]) 
 
 
 def shard_tasks(recipe: Recipe, plan: Plan, statistics: list[tuple[RawStatistic, ArraySpec]]) -> list[ShardTask]:
-    """Return the tasks that write every sharded array; long ones first, so that no core is left waiting at the end."""
+    """Return the tasks that write every sharded array; big ones first, so that no core is left waiting at the end."""
     responses = plan.responses
     tasks = [
         ShardTask(recipe, f"responses-{k:05d}", responses, k, ResponseShard(plan.pieces(k)))
@@ -133,4 +133,9 @@ def shard_tasks(recipe: Recipe, plan: Plan, statistics: list[tuple[RawStatistic,
             ShardTask(recipe, f"statistic-{i:03d}-{k:05d}", spec, k, StatisticShard(statistic))
             for k in range(spec.n_shards)
         ]
-    return tasks
+    return sorted(tasks, key=_n_bytes, reverse=True)
+
+
+def _n_bytes(task: ShardTask) -> int:
+    begin, end = task.spec.shard_rows(task.shard)
+    return (end - begin) * prod(task.spec.shape[1:]) * task.spec.dtype.itemsize

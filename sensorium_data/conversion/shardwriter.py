@@ -71,6 +71,7 @@ class ShardWriter:
     _n_not_finite: int = 0
     _rows: NDArray[Any] | None = None
     _few: list[NDArray[Any]] = field(default_factory=list)
+    _n_few: int = 0
 
     def write(self) -> Record:
         """Write the shard and return its record."""
@@ -91,10 +92,11 @@ class ShardWriter:
         return Record(facts, arrays)
 
     def stored(self, source: NDArray[Any]) -> NDArray[Any]:
-        """Return values in the stored dtype, and keep the largest error of rounding."""
+        """Return values in the stored dtype, those of the source where they are, and keep the largest error of rounding."""
+        if source.dtype == self.task.spec.dtype:
+            return source
         values = rounded(source, self.task.spec.dtype)
-        if source.dtype != values.dtype:
-            self._max_error = max(self._max_error, largest_error(source, values))
+        self._max_error = max(self._max_error, largest_error(source, values))
         return values
 
     def time_first(self, source: NDArray[Any]) -> NDArray[Any]:
@@ -144,13 +146,14 @@ class ShardWriter:
             self._add(moments)
         elif every or (train is not False and np.any(train)):
             self._few.append(_wide(rows[:] if every else rows[train]).copy())
-            if sum(map(len, self._few)) >= GATHERED:
+            self._n_few += len(self._few[-1])
+            if self._n_few >= GATHERED:
                 self._flush()
 
     def _flush(self) -> None:
         if self._few:
             self._add(Moments.of(np.concatenate(self._few)))
-            self._few = []
+            self._few, self._n_few = [], 0
 
     def _add(self, moments: Moments) -> None:
         self._moments = moments if self._moments is None else self._moments.merge(moments)

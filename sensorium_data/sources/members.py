@@ -169,15 +169,10 @@ class FolderMembers:
         odd: list[Problem] = []
         for folder, files in _walk(path):
             below = os.path.relpath(folder, path).replace(os.sep, "/") + "/" if folder != str(path) else ""
-            for file in files:
+            kept = [file for file in files if not is_litter(below + file)]
+            litter += [below + file for file in set(files).difference(kept)]
+            for file, status in _statuses(folder, kept):
                 name = below + file
-                if is_litter(name):
-                    litter.append(name)
-                    continue
-                try:
-                    status = os.stat(self._at + name)  # noqa: PTH116
-                except OSError:
-                    status = os.lstat(self._at + name)  # a link that leads nowhere; reading it says so
                 found[name] = (status.st_size, status.st_mtime_ns)
                 if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
                     odd.append(Problem("unreadable", name, "is no regular file"))  # a pipe would be waited for
@@ -219,6 +214,19 @@ class FolderMembers:
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def _statuses(folder: str, files: list[str]) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield files with their status, from within the folder: half the time of looking each path up from the root."""
+    here = os.open(folder, os.O_RDONLY)
+    try:
+        for file in files:
+            try:
+                yield file, os.stat(file, dir_fd=here)
+            except OSError:
+                yield file, os.lstat(file, dir_fd=here)  # a link that leads nowhere; reading it says so
+    finally:
+        os.close(here)
+
+
 def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield folders and their files, links to folders followed, each folder once.
 
@@ -252,7 +260,7 @@ def _one_session(path: Path) -> Path:
     inside = sorted(child for child in path.iterdir() if child.is_dir() and _is_session(child))
     if len(inside) > 1:
         names = ", ".join(child.name for child in inside[:5])
-        hint = "convert them one by one"
+        hint = f"`sensorium-data convert '{path}/*' FOLDER` converts all of them"
         raise SourceInvalid(
             f"{path} holds {len(inside)} sessions, expected one: {names}", hint=hint, code="several-sessions"
         )
