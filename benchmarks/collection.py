@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from measuring import Figure, interleaved, ratios, show
+from measuring import Figure, interleaved, ratios, settle, show
 from recordings import Size, add_size, make_recording, size_of
 
 if TYPE_CHECKING:
@@ -88,11 +87,6 @@ def _convert(sessions: list[Path], out: Path, client: Any, processes: list[subpr
     _signal(processes, signal.SIGSTOP)
 
 
-def _settle(out: Path) -> None:
-    shutil.rmtree(out, ignore_errors=True)
-    os.sync()
-
-
 def _peak_mib() -> float:
     """Return the peak resident memory of the process that this runs in, in MiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
@@ -104,7 +98,7 @@ def _figures(sessions: list[Path], scratch: Path, rounds: int) -> list[Figure]:
     with ExitStack() as stack:
         clusters = {f"{n}": stack.enter_context(_cluster(scratch / f"cluster-{n}", n)) for n in (1, 2)}
         actions = {name: partial(_convert, sessions, out, *cluster) for name, cluster in clusters.items()}
-        tidy = partial(_settle, out)
+        tidy = partial(settle, out)
         interleaved(actions, 1, tidy)
         seconds = interleaved(actions, rounds, tidy)
         for _, processes in clusters.values():

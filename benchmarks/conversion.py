@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from limit import Limit
-from measuring import Figure, interleaved, n_cores, ratios, show
+from measuring import Figure, interleaved, n_cores, ratios, settle, show
 from recordings import Size, add_size, make_recording, size_of
 
 if TYPE_CHECKING:
@@ -38,17 +37,11 @@ def _convert(source: Path, target: Path, preset: str) -> None:
     sd.convert(source, target, preset=preset)  # type: ignore[arg-type]  # one of the choices
 
 
-def _settle(target: Path) -> None:
-    if target.exists():
-        shutil.rmtree(target)
-        os.sync()
-
-
 def _peak_mib(source: Path, target: Path, preset: str) -> float:
     """Return the peak resident memory of a conversion as a process of its own, in MiB."""
     command = [sys.executable, "-c", PEAK, CODE, str(source), str(target), preset]
     peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    _settle(target)
+    settle(target)
     return int(peak) / 1024
 
 
@@ -59,7 +52,7 @@ def _figures(source: Path, scratch: Path, size: Size, preset: str, rounds: int, 
         "limit": limit.run,
         "convert": partial(_convert, source, target, preset),
     }
-    tidy = partial(_settle, target)
+    tidy = partial(settle, target)
     interleaved(actions, 1, tidy)
     seconds = interleaved(actions, rounds, tidy)
     peaks = tuple(_peak_mib(source, target, preset) for _ in range(min(rounds, 3)))

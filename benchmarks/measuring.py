@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import statistics
 import time
 from dataclasses import asdict, dataclass
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-__all__ = ["Figure", "interleaved", "n_cores", "ratios", "show"]
+__all__ = ["Figure", "interleaved", "n_cores", "ratios", "settle", "show"]
 
 
 def n_cores() -> int:
@@ -71,6 +73,13 @@ def interleaved(
 def ratios(above: Sequence[float], below: Sequence[float]) -> tuple[float, ...]:
     """Return the ratio of two actions in each round."""
     return tuple(a / b for a, b in zip(above, below, strict=True))
+
+
+def settle(target: Path) -> None:
+    """Remove a store and have the disk done with it, so that the next turn does not pay for it."""
+    if target.exists():
+        shutil.rmtree(target)
+        os.sync()
 
 
 def show(figures: Sequence[Figure], *, as_json: bool, facts: Mapping[str, object]) -> None:

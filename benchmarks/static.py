@@ -12,7 +12,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from measuring import Figure, interleaved, n_cores, ratios, show
+from measuring import Figure, interleaved, n_cores, ratios, settle, show
 from recordings import SHARED, real_traces
 
 if TYPE_CHECKING:
@@ -184,12 +183,6 @@ def _convert(source: Path, target: Path) -> None:
     sd.convert(source, target)
 
 
-def _settle(target: Path) -> None:
-    if target.exists():
-        shutil.rmtree(target)
-        os.sync()
-
-
 def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
@@ -213,7 +206,7 @@ def main() -> None:
             "limit": Limit(source, size, given.threads).run,
             "convert": partial(_convert, source, target),
         }
-        tidy = partial(_settle, target)
+        tidy = partial(settle, target)
         interleaved(actions, 1, tidy)
         seconds = interleaved(actions, given.rounds, tidy)
         _convert(source, target)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sensorium_data.clock import TickClock
+from sensorium_data.errors import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,7 @@ def _stimuli(handle: SessionHandle) -> list[str]:
     frames = f"{stimuli.n_frames:,} frames of {shape} {stimuli.dtype}"
     labels = sorted(set(handle.stimuli["label"].tolist()) - {""})
     lines = [f"{stimuli.n_variants} {kind} in {stimuli.n_groups} groups, {frames}"]
-    return [*lines, ", ".join(labels[:8]) + (" …" if len(labels) > 8 else "")] if labels else lines
+    return [*lines, listed(labels)] if labels else lines
 
 
 def facts_of(handle: SessionHandle) -> list[tuple[str, Sequence[str]]]:

@@ -47,6 +47,8 @@ __all__ = [
     "StoreInvalid",
     "TargetBusy",
     "TargetExists",
+    "counted",
+    "listed",
     "near_miss",
 ]
 
@@ -212,6 +214,28 @@ class StimulusLeakWarning(UserWarning):
     """A training set holds films that test tiers of another session show."""
 
     code = "shared-films"
+
+
+def counted(n: int, word: str) -> str:
+    """Return a number of things in words.
+
+    Examples
+    --------
+    >>> counted(1, "problem"), counted(2000, "problem")
+    ('1 problem', '2,000 problems')
+    """
+    return f"{n:,} {word}{'s' * (n != 1)}"
+
+
+def listed(values: Sequence[object], most: int = 8, between: str = ", ") -> str:
+    """Return the first of some values as text, and whether there are more.
+
+    Examples
+    --------
+    >>> listed([3, 1]), listed("abcd", most=2)
+    ('3, 1', 'a, b …')
+    """
+    return between.join(map(str, values[:most])) + (" …" if len(values) > most else "")
 
 
 def near_miss(word: str, known: Sequence[str]) -> str:

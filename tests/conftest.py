@@ -1,4 +1,4 @@
-"""The two switches of the test suite, and the comparison of rendered files with what the code renders."""
+"""The two switches of the test suite, the command line in this process, and rendered files held to the code."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from difflib import unified_diff
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHOWN = 20  # lines of difference in a failure
 
@@ -56,3 +60,19 @@ class Rendered:
 def rendered(accept: bool) -> Rendered:
     """`rendered("cli/reference.md", text)` compares, or with --accept writes, one file of the repository."""
     return Rendered(Path(__file__).parents[1], accept)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`run("check", store)` runs a command here and returns its exit code, standard output and standard error."""
+    from sensorium_data.cli import main
+
+    def run(*words: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(word) for word in words])
+        code = ended.value.code
+        assert isinstance(code, int)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from sensorium_data.conversion.audit_faults import AUDITS, NOTED, REFUSED, Audit, chosen_audits
 from sensorium_data.conversion.audit_looks import LOOKS
-from sensorium_data.conversion.audit_trials import Evidence, read_trials, some
+from sensorium_data.conversion.audit_trials import Evidence, read_trials
 from sensorium_data.conversion.finite import infinite_tables
-from sensorium_data.errors import SourceInvalid
+from sensorium_data.errors import SourceInvalid, listed
 from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import CheckReport, Finding
 from sensorium_data.sources.members import named, open_members
@@ -124,7 +124,7 @@ def _noted(evidence: Evidence) -> Iterator[Finding]:
             met.setdefault(code, []).append(seen.trial.trial_id)
     for code, trials in met.items():
         if code not in own:
-            where = f"trial {trials[0]}" if len(trials) == 1 else f"{len(trials)} trials ({some(trials)})"
+            where = f"trial {trials[0]}" if len(trials) == 1 else f"{len(trials)} trials ({listed(trials)})"
             yield _finding(NOTED, code, where, evidence.raw.note_texts.get(code, code))
 
 

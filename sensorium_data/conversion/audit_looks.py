@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from sensorium_data.conversion.audit_trials import some
+from sensorium_data.errors import listed
 from sensorium_data.schemas import ROLES
 from sensorium_data.sources.members import MemberError
 from sensorium_data.sources.sensorium2023_facts import MICE
@@ -47,7 +47,7 @@ def _by_tier(trials: Sequence[Seen]) -> dict[str, list[Seen]]:
 
 
 def _ids(trials: Sequence[Seen]) -> str:
-    return some([seen.trial.trial_id for seen in trials])
+    return listed([seen.trial.trial_id for seen in trials])
 
 
 def first_set(evidence: Evidence) -> Iterator[Remark]:
@@ -158,9 +158,7 @@ def tier_none(evidence: Evidence) -> Iterator[Remark]:
     """Find the numbers without files."""
     missing = [trial.trial_id for trial in evidence.raw.trials if trial.missing]
     if missing:
-        what = (
-            f"{len(missing)} of {len(evidence.raw.trials)} file numbers have tier `none` and no files: {some(missing)}"
-        )
+        what = f"{len(missing)} of {len(evidence.raw.trials)} file numbers have tier `none` and no files: {listed(missing)}"
         yield "meta/trials/tiers.npy", what
 
 
@@ -169,7 +167,7 @@ def padding(evidence: Evidence) -> Iterator[Remark]:
     whole = [seen for seen in evidence.seen if seen.n_valid and seen.n_padded]
     if any(seen.n_valid < seen.n_padded for seen in whole):
         lengths = Counter(seen.n_valid for seen in whole).most_common()
-        shown = ", ".join(f"{n} of {length}" for length, n in lengths[:6]) + (" …" if len(lengths) > 6 else "")
+        shown = listed([f"{n} of {length}" for length, n in lengths], 6)
         padded = " and ".join(map(str, sorted({seen.n_padded for seen in whole})))
         yield "data/videos", f"padded to {padded} samples; valid lengths: {shown}"
 
@@ -230,7 +228,7 @@ def tier_names(evidence: Evidence) -> Iterator[Remark]:
 def litter(evidence: Evidence) -> Iterator[Remark]:
     """Name the files that were left out."""
     if names := evidence.raw.members.litter:
-        shown = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+        shown = listed(names, 3)
         yield evidence.raw.members.path.name, f"{len(names)} files beside the recording: {shown}"
 
 

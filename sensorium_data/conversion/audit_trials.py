@@ -26,8 +26,6 @@ from sensorium_data.sources.members import MemberError, Memory
 from sensorium_data.sources.npy import header_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from sensorium_data.errors import Problem
@@ -193,8 +191,3 @@ def _n_nan(values: NDArray[Any]) -> int:
         return 0
     holes: NDArray[np.bool_] = np.isnan(values).reshape(len(values), -1)
     return int(holes.any(axis=1).sum())
-
-
-def some(numbers: Sequence[int]) -> str:
-    """Return the first eight numbers as text."""
-    return ", ".join(map(str, numbers[:8])) + (" …" if len(numbers) > 8 else "")

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sensorium_data.errors import Problem, TargetExists
+from sensorium_data.errors import Problem, TargetExists, listed
 from sensorium_data.schemas import ConvertReport, Note
 from sensorium_data.settings import settings
 from sensorium_data.sources.members import digest_of, member_digest
@@ -39,8 +39,9 @@ def notes_of(raw: RawSession, records: Sequence[Record], plan: Plan, gain: float
         notes.append(Note(code=code, text=f"{where}: {raw.note_texts.get(code, code)}"))
     missing = [trial.trial_id for trial in plan.trials if trial.missing]
     if missing:
-        shown = ", ".join(map(str, missing[:8])) + (" …" if len(missing) > 8 else "")
-        notes.append(Note(code="trials-missing", text=f"{len(missing)} trials are listed without data: {shown}"))
+        notes.append(
+            Note(code="trials-missing", text=f"{len(missing)} trials are listed without data: {listed(missing)}")
+        )
     if plan.withheld:
         names = ", ".join(sorted(plan.withheld))
         text = f"{names} are zeros in all {sum(not t.missing for t in plan.trials)} trials: withheld, and not served"

@@ -21,7 +21,7 @@ from sensorium_data.conversion.shardtasks import shard_tasks
 from sensorium_data.conversion.shardwriter import do_task
 from sensorium_data.conversion.shipped import big_statistics
 from sensorium_data.conversion.stimulusids import held_against_ids
-from sensorium_data.errors import BadArgument, Problem, SourceInvalid, StoreInvalid, near_miss
+from sensorium_data.errors import BadArgument, Problem, SourceInvalid, StoreInvalid, counted, near_miss
 from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import ConvertOptions, ConvertReport, Existing, Precision, Preset
 from sensorium_data.settings import settings
@@ -58,9 +58,10 @@ def options_of(preset: str, precision: str, allow_nan: bool, existing: str) -> C
 def raise_problems(source: str, facts: Sequence[dict[str, Any]]) -> None:
     """Raise SourceInvalid with every problem of a source, where there are any."""
     if facts:
-        count = "1 problem" if len(facts) == 1 else f"{len(facts)} problems"
         hint = "are the files as published? download them again; nothing was written"
-        raise SourceInvalid(f"{source}: {count}", hint=hint, problems=[Problem(**fact) for fact in facts])
+        raise SourceInvalid(
+            f"{source}: {counted(len(facts), 'problem')}", hint=hint, problems=[Problem(**fact) for fact in facts]
+        )
 
 
 def _gain(records: Sequence[Record]) -> float | None:

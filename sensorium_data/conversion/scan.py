@@ -89,7 +89,7 @@ def _still(frames: NDArray[Any]) -> float:
 
 def overflows(trial: RawTrial, scan: Scan, options: ConvertOptions) -> tuple[Problem, ...]:
     """Return what does not fit the dtype it would be stored in; infinity that was published is another matter."""
-    streams = scan.signals | ({} if scan.frames.dtype == np.uint8 else {"film": scan.frames})
+    streams = scan.signals | ({} if scan.frames.dtype == np.uint8 else {"stimulus": scan.frames})
     return tuple(
         Problem(
             "overflow",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ PAUSE_S = 0.2
 
 @dataclass(frozen=True, slots=True)
 class SessionTask:
-    """A source, where its store goes, and how; small and picklable."""
+    """The arguments of `convert` for one session, by the same names; small and picklable."""
 
     source: str
     target: str
@@ -36,28 +36,11 @@ class SessionTask:
 
     def convert(self, report: Report) -> ConvertReport:
         """Convert the session in this process."""
-        return convert(
-            self.source,
-            self.target,
-            reader=self.reader,
-            preset=self.preset,
-            precision=self.precision,
-            existing=self.existing,
-            allow_nan=self.allow_nan,
-            report=report,
-        )
+        return convert(**asdict(self), report=report)
 
     def plan(self) -> ConvertReport:
         """Say what `convert` would do."""
-        return plan_only(
-            self.source,
-            self.target,
-            reader=self.reader,
-            preset=self.preset,
-            precision=self.precision,
-            existing=self.existing,
-            allow_nan=self.allow_nan,
-        )
+        return plan_only(**asdict(self))
 
     def for_worker(self) -> SessionTask:
         """Return the task as another process understands it, in another folder and perhaps for the second time.

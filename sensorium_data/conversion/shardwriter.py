@@ -145,7 +145,7 @@ class ShardWriter:
         if moments is not None and every:
             self._add(moments)
         elif every or (train is not False and np.any(train)):
-            self._few.append(_wide(rows[:] if every else rows[train]).copy())
+            self._few.append(_wide(rows if every else rows[train]).copy())
             self._n_few += len(self._few[-1])
             if self._n_few >= GATHERED:
                 self._flush()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from sensorium_data.errors import Problem
+from sensorium_data.errors import Problem, listed
 from sensorium_data.schemas import Note
 
 if TYPE_CHECKING:
@@ -57,6 +57,6 @@ def held_against_ids(ids: Mapping[int, str] | None, trials: Sequence[Shown]) -> 
     several = [sorted(ids_of) for ids_of in names.values() if len(ids_of) > 1]
     if not several:
         return problems, ()
-    pairs = "; ".join(" = ".join(ids_of) for ids_of in several[:SHOWN]) + (" …" if len(several) > SHOWN else "")
+    pairs = listed([" = ".join(ids_of) for ids_of in several], SHOWN, "; ")
     text = f"{len(several)} pictures have more than one id; they are one stimulus here: {pairs}"
     return problems, (Note(code="stimulus-ids-alike", text=text),)

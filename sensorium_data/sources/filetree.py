@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.errors import Problem, near_miss
+from sensorium_data.errors import Problem, counted, listed, near_miss
 from sensorium_data.schemas import ROLES, Note
 from sensorium_data.sources.base import RawColumn, RawStatistic, RawTrial
 from sensorium_data.sources.dims import fitting, one_length, without_ones
@@ -60,7 +60,7 @@ class Tree:
     @property
     def count(self) -> str:
         """How many problems there are, in words."""
-        return "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        return counted(len(self.problems), "problem")
 
     def table(self, name: str) -> NDArray[Any] | None:
         """Return a small array of `meta/`, or None with a problem added."""
@@ -132,8 +132,7 @@ class Tree:
             before = before if missing else number
         self._n_numbers = max(len(tiers), max(present) + 1)
         if self._kept:
-            shown = ", ".join(map(str, self._kept[:8])) + (" …" if len(self._kept) > 8 else "")
-            text = f"{len(self._kept)} trials have tier `none` and files, and are kept: {shown}"
+            text = f"{len(self._kept)} trials have tier `none` and files, and are kept: {listed(self._kept)}"
             self.note("tier-none-with-data", text)
         return tuple(trials)
 

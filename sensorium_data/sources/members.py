@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sensorium_data.errors import NotFound, Problem, SourceInvalid, near_miss
+from sensorium_data.errors import NotFound, Problem, SourceInvalid, counted, near_miss
 from sensorium_data.settings import settings
 
 if TYPE_CHECKING:
@@ -177,7 +177,9 @@ class FolderMembers:
                 if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
                     odd.append(Problem("unreadable", name, "is no regular file"))  # a pipe would be waited for
         if odd:
-            raise SourceInvalid(f"{path}: {len(odd)} members are no files", problems=odd, code="unreadable")
+            raise SourceInvalid(
+                f"{path}: no regular file, {counted(len(odd), 'member')} of it", problems=odd, code="unreadable"
+            )
         self.litter = tuple(sorted(litter))
         self._found = dict(sorted(found.items()))
         self.sizes = {name: size for name, (size, _) in self._found.items()}

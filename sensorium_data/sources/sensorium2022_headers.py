@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sensorium_data.errors import listed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -77,8 +79,7 @@ def stimulus_ids(tree: Tree, variables: Mapping[str, RawColumn], trials: Sequenc
     values = dict(zip((trial.trial_id for trial in trials), column.values.tolist(), strict=True))
     lacking = [number for number, value in values.items() if _unknown(value)]
     if lacking:
-        shown = ", ".join(map(str, lacking[:8])) + (" …" if len(lacking) > 8 else "")
-        text = f"{column.member} has no id for {len(lacking)} trials: {shown}; their repeats are found by content alone"
+        text = f"{column.member} has no id for {len(lacking)} trials: {listed(lacking)}; their repeats are found by content alone"
         tree.note("image-ids-missing", text)
     known = values.keys() - set(lacking)
     classes = image_classes(variables, trials)

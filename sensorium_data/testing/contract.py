@@ -6,6 +6,7 @@ Nothing here needs pytest: the methods take a folder and raise AssertionError.
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, get_args
@@ -64,7 +65,7 @@ class Truth:
     stimulus: str | None = None
 
 
-class SourceContract:
+class SourceContract(ABC):
     """The tests of a reader; subclass it, name your reader, and write a small recording.
 
     Attributes
@@ -88,12 +89,12 @@ class SourceContract:
     reader: ClassVar[Source | str]
     zipped: ClassVar[bool] = True
 
+    @abstractmethod
     def make(self, folder: Path) -> Path:
         """Write a small recording in your format into a folder that is there, and return its own folder.
 
         It needs a few trials; each data file should hold the samples of one trial.
         """
-        raise NotImplementedError
 
     def truth(self) -> Sequence[Truth]:
         """Return what is known of the trials of that recording; nothing, if you leave it out."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
-from sensorium_data.errors import BadArgument, Problem
+from sensorium_data.errors import BadArgument, Problem, counted
 from sensorium_data.grid import as_rate
 from sensorium_data.schemas import Citation, Identity, Licence
 from sensorium_data.writing.columns import neuron_columns
@@ -90,11 +90,15 @@ def sound(given: Given) -> Recording:
         _check_static(clocks, trials, films, of_films)
     problems += of_trials + of_films
     if problems or identity is None:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         hint = "nothing was written; `help(sensorium_data.write_session)` says what is expected"
         # What is wrong may be a text that nothing can print.
         problems = [Problem(p.code, legible(p.where), legible(p.what)) for p in problems]
-        raise BadArgument(f"the recording has {count}", hint=hint, problems=problems, code="recording-invalid")
+        raise BadArgument(
+            f"the recording has {counted(len(problems), 'problem')}",
+            hint=hint,
+            problems=problems,
+            code="recording-invalid",
+        )
     return Recording(identity, signals, clocks, columns, n_neurons, trials, films, licence, citations)
 
 

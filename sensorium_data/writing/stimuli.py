@@ -14,7 +14,7 @@ from sensorium_data.conversion.builder import Frames
 from sensorium_data.conversion.films import FilmPlan, SpooledFilm, film_digest, film_moments, plan_films
 from sensorium_data.conversion.films import Shown as DistinctFilm
 from sensorium_data.conversion.rounding import rounded, stored_dtype
-from sensorium_data.errors import Problem, near_miss
+from sensorium_data.errors import Problem, listed, near_miss
 from sensorium_data.grid import NANOSECOND
 from sensorium_data.grouping import signature
 from sensorium_data.masked import MASKED, is_masked
@@ -216,7 +216,7 @@ def not_shown(trials: OwnTrials, films: Films) -> tuple[Note, ...]:
     left = [name for name in films.arrays if name not in shown]
     if not left:
         return ()
-    named = ", ".join(f"`{name}`" for name in left[:NAMED]) + (" …" if len(left) > NAMED else "")
+    named = listed([f"`{name}`" for name in left], NAMED)
     return (Note(code="stimuli-not-shown", text=f"{len(left)} stimuli are shown by no trial: {named}"),)
 
 

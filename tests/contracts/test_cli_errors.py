@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sensorium_data.cli import main
 from sensorium_data.cli.failures import of_system
 from sensorium_data.errors import NotFound, SensoriumError, StorageFailed
 from sensorium_data.schemas import CheckReport
@@ -37,19 +36,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = write_sensorium2023(folder, n_neurons=4, n_train=2, n_repeats=1, frame_shape=(8, 12), zipped="deflated")
     convert(source.rename(folder / "mouse.zip"), folder / "mouse.zarr")
     return folder
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def run(*words: object) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        code = ended.value.code
-        assert isinstance(code, int)
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 def process(*words: object, **how: Any) -> subprocess.CompletedProcess[str]:

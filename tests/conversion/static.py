@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import zipfile
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pytest
 
 import sensorium_data as sd
 from sensorium_data.conversion import check_store
-from sensorium_data.errors import SourceInvalid
 from sensorium_data.testing import write_sensorium2022
 
 if TYPE_CHECKING:
@@ -122,20 +119,3 @@ def whole(source: Path, target: Path, **how: Any) -> sd.Session:
     found = check_store(target, against=source).findings
     assert {finding.code for finding in found} <= {"behaviour-nan"}, found
     return sd.open_session(target)
-
-
-def digest(folder: Path) -> dict[str, str]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def refused(source: Path, target: Path, **how: Any) -> SourceInvalid:
-    """Convert, and hold the failure to what every failure must be."""
-    before, beside = digest(source), sorted(target.parent.iterdir())
-    with pytest.raises(SourceInvalid) as caught:
-        sd.convert(source, target, **how)
-    assert digest(source) == before, "the source is never written to"
-    assert sorted(target.parent.iterdir()) == beside, "no target and no litter"
-    assert caught.value.exit_code == 5
-    assert caught.value.hint
-    return caught.value

@@ -17,8 +17,9 @@ from sensorium_data.errors import BadArgument, NoSuchItem, NotFound, SourceInval
 from sensorium_data.settings import Settings
 from sensorium_data.sources.members import Content, FolderMembers, Memory
 from sensorium_data.testing import describe_sensorium2023, write_sensorium2023
+from tests.conversion.refusals import digest
 from tests.conversion.test_audit import MOUSE_D, MOUSE_F, SMALL, Harm, clean, first_of
-from tests.conversion.test_bad_input import CASES, digest, put, write
+from tests.conversion.test_bad_input import CASES, put, write
 
 if TYPE_CHECKING:
     from pathlib import Path

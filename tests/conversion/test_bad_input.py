@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import sensorium_data as sd
 from sensorium_data.conversion import check_store
 from sensorium_data.errors import SourceInvalid
 from sensorium_data.testing import write_sensorium2023
+from tests.conversion.refusals import refused
 
 PLAN: dict[str, Any] = {"n_train": 2, "n_repeats": 1, "withhold": False}
 STREAMS = ("videos", "responses", "behavior", "pupil_center")
@@ -28,23 +28,6 @@ Break = Callable[[Path], object]
 
 def write(folder: Path, **how: Any) -> Path:
     return write_sensorium2023(folder, **{"n_neurons": 6, "frame_shape": (8, 12), **PLAN, **how})
-
-
-def digest(folder: Path) -> dict[str, str]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
-def refused(source: Path, target: Path, **how: Any) -> SourceInvalid:
-    """Convert, and hold the failure to what every failure must be."""
-    before, beside = digest(source), sorted(target.parent.iterdir())
-    with pytest.raises(SourceInvalid) as caught:
-        sd.convert(source, target, **how)
-    assert digest(source) == before, "the source is never written to"
-    assert sorted(target.parent.iterdir()) == beside, "no target and no litter"
-    assert caught.value.exit_code == 5
-    assert caught.value.hint
-    return caught.value
 
 
 def edit(member: str, change: Callable[[np.ndarray[Any, Any]], Any]) -> Break:

@@ -14,6 +14,7 @@ import sensorium_data as sd
 from sensorium_data.conversion import check_store
 from sensorium_data.errors import SourceInvalid
 from sensorium_data.sources import members as members_module
+from tests.conversion.refusals import refused
 from tests.conversion.static import (
     CLASSES,
     IDS,
@@ -27,7 +28,6 @@ from tests.conversion.static import (
     load,
     lose,
     put,
-    refused,
     write,
 )
 

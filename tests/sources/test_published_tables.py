@@ -61,6 +61,6 @@ def test_code_points_that_are_no_characters_are_a_problem(source: Path, member: 
 
 def test_a_pipe_among_the_members_is_not_waited_for(source: Path) -> None:
     os.mkfifo(source / "data/images/pipe")
-    with pytest.raises(SourceInvalid, match="1 members are no files") as caught:
+    with pytest.raises(SourceInvalid, match="no regular file, 1 member of it") as caught:
         open_source(source)
     assert [(p.code, p.where) for p in caught.value.problems] == [("unreadable", "data/images/pipe")]
