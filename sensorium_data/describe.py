@@ -42,11 +42,16 @@ def _tier(tier: Tier) -> str:
     return f"{tier.name} {tier.n_trials}" + (f" ({', '.join(extra)})" if extra else "")
 
 
+def _neurons(handle: SessionHandle) -> str:
+    n = handle.document.neurons.n
+    return f"{n:,}" if handle.selected is None else f"{handle.n_neurons:,} of {n:,} neurons"
+
+
 def _signals(handle: SessionHandle) -> list[str]:
     lines = []
     for name, signal in handle.signals.items():
         sizes = [f"time {handle.clocks[name].n_samples:,}"]
-        sizes += [f"neuron {handle.document.neurons.n:,}" if d == "neuron" else d for d in signal.dims[1:]]
+        sizes += [f"neuron {handle.n_neurons:,}" if d == "neuron" else d for d in signal.dims[1:]]
         rounding = signal.rounding
         kept = (
             "" if rounding.exact else f", rounded from {rounding.source_dtype} by at most {rounding.max_abs_error:.2g}"
@@ -101,7 +106,7 @@ def facts_of(handle: SessionHandle) -> list[tuple[str, Sequence[str]]]:
     facts: list[tuple[str, Sequence[str]]] = [
         ("where", [f"{handle.where}, {human_bytes(size)}, {made.options.preset} ({made.codec})"]),
         ("source", [source]),
-        ("neurons", [f"{document.neurons.n:,}: {', '.join(column.name for column in document.neurons.columns)}"]),
+        ("neurons", [f"{_neurons(handle)}: {', '.join(column.name for column in document.neurons.columns)}"]),
         ("trials", [f"{document.trials.n}: " + ", ".join(_tier(tier) for tier in document.trials.tiers)]),
         ("stimuli", _stimuli(handle)),
         ("signals", _signals(handle)),

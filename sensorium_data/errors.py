@@ -41,6 +41,7 @@ __all__ = [
     "NotFound",
     "Problem",
     "SensoriumError",
+    "SlowReadWarning",
     "SourceInvalid",
     "StimulusLeakWarning",
     "StorageFailed",
@@ -214,6 +215,12 @@ class StimulusLeakWarning(UserWarning):
     """A training set holds films that test tiers of another session show."""
 
     code = "shared-films"
+
+
+class SlowReadWarning(UserWarning):
+    """A store that can only be read in a slow way; the values are the same."""
+
+    code = "slow-read"
 
 
 def counted(n: int, word: str) -> str:

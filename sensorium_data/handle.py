@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.clock import Clock, clock_of, trial_grid
-from sensorium_data.errors import BadArgument, NoSuchItem, near_miss
+from sensorium_data.errors import BadArgument, NoSuchItem, counted, near_miss
 from sensorium_data.grid import NANOSECOND
 from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
 from sensorium_data.store.layout import Paths
@@ -27,12 +27,21 @@ __all__ = ["SessionHandle"]
 
 
 class SessionHandle:
-    """A session store, opened; pickles as its path and reopens in each process.
+    """A session store, opened; pickles as its path and its selection, and reopens in each process.
 
     Parameters
     ----------
     where : str or Path
         The store.
+    selected : (selected,) int64, optional
+        Rows of the neuron table to keep, in the order to keep them in; None keeps all. What is read of the store has
+        these neurons alone.
+
+    Attributes
+    ----------
+    where : str
+    selected : (selected,) int64 or None
+        Not to be changed; None where all neurons are kept as they were stored.
 
     Raises
     ------
@@ -40,15 +49,47 @@ class SessionHandle:
         Nothing is there.
     StoreInvalid
         It is no session store, of another layout, or damaged at the root.
+    BadArgument
+        The rows are not those of neurons, or one is named twice.
     """
 
-    def __init__(self, where: str | Path) -> None:
+    selected: NDArray[np.int64] | None = None
+
+    def __init__(self, where: str | Path, selected: NDArray[np.int64] | None = None) -> None:
         self.store = OpenStore(Path(where))
         self.where = str(where)
+        if selected is not None:
+            self.selected = _of_table(selected, self.document.neurons.n, self.where)
 
-    def __reduce__(self) -> tuple[type[SessionHandle], tuple[str]]:
+    def __reduce__(self) -> tuple[type[SessionHandle], tuple[object, ...]]:
         """Pickle as a recipe: no open file crosses a process."""
-        return type(self), (self.where,)
+        return type(self), (self.where,) if self.selected is None else (self.where, self.selected)
+
+    def select(self, rows: NDArray[np.int64]) -> SessionHandle:
+        """Return the same session with some of its neurons.
+
+        Parameters
+        ----------
+        rows : (selected,) int
+            Rows of `neurons`, each once, in the order to keep them in.
+
+        Raises
+        ------
+        BadArgument
+            The rows are none, not those of neurons, or one is named twice.
+        """
+        kept = _of_table(rows, len(self.neurons["unit_id"]), self.where)
+        other: SessionHandle = object.__new__(type(self))
+        # The store is opened once, however many selections are made; what does not speak of neurons is shared.
+        other.__dict__.update({name: value for name, value in self.__dict__.items() if name != "neurons"})
+        before = self.selected
+        other.selected = before if kept is None else (kept if before is None else _frozen(before[kept]))
+        return other
+
+    @property
+    def n_neurons(self) -> int:
+        """How many neurons are kept."""
+        return self.document.neurons.n if self.selected is None else len(self.selected)
 
     @property
     def document(self) -> SessionDocument:
@@ -62,8 +103,11 @@ class SessionHandle:
 
     @cached_property
     def neurons(self) -> dict[str, NDArray[Any]]:
-        """Columns of the neuron table, each (neuron, …)."""
-        return self.store.table(Paths.neurons, ["unit_id"])
+        """Columns of the neuron table, each (neuron, …); of the selected neurons alone."""
+        columns = self.store.table(Paths.neurons, ["unit_id"])
+        if self.selected is None:
+            return columns
+        return {name: values[self.selected] for name, values in columns.items()}
 
     @cached_property
     def stimuli(self) -> dict[str, NDArray[Any]]:
@@ -149,6 +193,25 @@ class SessionHandle:
             return None
         first = int(self.stimuli["first_frame"][variant])
         return slice(first, first + int(self.stimuli["n_frames"][variant]))
+
+
+def _of_table(rows: NDArray[np.int64], n: int, where: str) -> NDArray[np.int64] | None:
+    """Return rows of a table of n neurons, or None where they are all of them in order."""
+    found = np.asarray(rows)
+    if found.ndim != 1 or found.dtype.kind not in "iu" or not found.size:
+        said = f"{found.dtype} of shape {found.shape}"
+        raise BadArgument(f"{where}: rows of neurons are a list of integers, not {said}", code="neuron-rows")
+    if (outside := found[(found < 0) | (found >= n)]).size:
+        raise BadArgument(f"{where}: row {outside[0]} is none of {counted(n, 'neuron')}", code="neuron-rows")
+    if len(np.unique(found)) < len(found):
+        raise BadArgument(f"{where}: a neuron is named twice", code="neuron-rows")
+    kept = _frozen(found.astype(np.int64))
+    return None if np.array_equal(kept, np.arange(n)) else kept
+
+
+def _frozen(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    rows.flags.writeable = False
+    return rows
 
 
 def _whole_number(trial_id: object) -> int:

@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from xarray import Variable  # noqa: TID253  # only views import this module, and they are xarray's face
+from xarray import DataArray, Variable  # noqa: TID253  # only views import this module, and they are xarray's face
 from xarray.backends import BackendArray  # noqa: TID253
 from xarray.core import indexing  # noqa: TID253
 
@@ -16,25 +16,37 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
+    from sensorium_data.handle import SessionHandle
     from sensorium_data.store.opened import OpenStore
 
-__all__ = ["dask_rows", "lazy_variable"]
+__all__ = ["DASK_BYTES", "dask_rows", "lazy_array", "lazy_variable", "plain_key"]
 
 DASK_BYTES = 8_000_000
 
 
 class StoreArray(BackendArray):  # type: ignore[misc,unused-ignore]
-    """One array of a store; reopened in each process, so that it can be pickled."""
+    """One array of a store, or some of its columns; reopened in each process, so that it can be pickled.
 
-    def __init__(self, store: OpenStore, path: str) -> None:
+    Parameters
+    ----------
+    store : OpenStore
+    path : str
+    kept : mapping of axis to (kept,) int64, optional
+        Places along an axis that are there; the others are decoded with their chunk and never copied out of it.
+    """
+
+    def __init__(self, store: OpenStore, path: str, kept: Mapping[int, NDArray[np.int64]] | None = None) -> None:
         self._store = store
         self._path = path
+        self._kept = dict(kept or {})
         self._array: zarr.Array[Any] | None = None
         array = self._open()
-        self.shape = array.shape
+        sizes = {axis: len(places) for axis, places in self._kept.items()}
+        self.shape = tuple(sizes.get(axis, n) for axis, n in enumerate(array.shape))
         self.dtype = np.dtype(array.dtype)
-        self.chunks = tuple(array.chunks)
-        self.shards = tuple(array.shards or array.chunks)
+        self.chunks = tuple(sizes.get(axis, n) for axis, n in enumerate(array.chunks))
+        self.shards = tuple(sizes.get(axis, n) for axis, n in enumerate(array.shards or array.chunks))
+        self.row_bytes = prod(array.chunks[1:]) * self.dtype.itemsize  # what a row costs to decode
 
     def _open(self) -> zarr.Array[Any]:
         if self._array is None:
@@ -46,35 +58,59 @@ class StoreArray(BackendArray):  # type: ignore[misc,unused-ignore]
         return self.__dict__ | {"_array": None}
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:  # noqa: ANN401  # xarray's own signature
-        # xarray takes an empty slice with a negative step apart and fails; nothing is nothing in either direction.
-        key = type(key)(tuple(_plain(part, n) for part, n in zip(key.tuple, self.shape, strict=True)))
+        key = plain_key(key, self.shape)
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        return self._store.read(self._open(), key)
+        inside = (self._kept[axis][part] if axis in self._kept else part for axis, part in enumerate(key))
+        return self._store.read(self._open(), tuple(inside))
 
 
-def _plain(part: Any, n: int) -> Any:  # noqa: ANN401  # an integer, a slice or an array
-    return slice(0, 0) if isinstance(part, slice) and not range(*part.indices(n)) else part
+def plain_key(key: indexing.ExplicitIndexer, shape: tuple[int, ...]) -> indexing.ExplicitIndexer:
+    """Return a key whose empty slices are plain ones.
+
+    xarray takes an empty slice with a negative step apart and fails; nothing is nothing in either direction.
+    """
+    return type(key)(
+        tuple(
+            slice(0, 0) if isinstance(part, slice) and not range(*part.indices(n)) else part
+            for part, n in zip(key.tuple, shape, strict=True)
+        )
+    )
 
 
 def lazy_variable(
-    store: OpenStore, path: str, dims: tuple[str, ...], attrs: Mapping[str, Any] | None = None
+    store: OpenStore,
+    path: str,
+    dims: tuple[str, ...],
+    attrs: Mapping[str, Any] | None = None,
+    kept: Mapping[str, NDArray[np.int64]] | None = None,
 ) -> Variable:
     """Return an array of the store as an xarray variable that reads when it is looked at.
 
-    Its encoding says how to cut it for dask: `array.chunk(array.encoding["preferred_chunks"])`.
+    Its encoding says how to cut it for dask: `array.chunk(array.encoding["preferred_chunks"])`. Of the dims in ``kept``
+    only those places are there.
     """
-    backend = StoreArray(store, path)
+    backend = StoreArray(store, path, {dims.index(dim): places for dim, places in (kept or {}).items() if dim in dims})
     encoding = {"chunks": backend.chunks, "preferred_chunks": _dask_chunks(backend, dims)}
     return Variable(dims, indexing.LazilyIndexedArray(backend), dict(attrs or {}), encoding)
+
+
+def lazy_array(handle: SessionHandle, path: str, name: str) -> DataArray:
+    """Return an array of a session, with the selected neurons alone where its columns are neurons."""
+    store = handle.store
+    kept = None if handle.selected is None else {"neuron": handle.selected}
+    attrs = store.metadata.get(path, {}).get("attributes", {})
+    variable = lazy_variable(store, path, store.dims(path), attrs, kept)
+    found = DataArray(variable, name=name)
+    found.encoding = variable.encoding  # xarray leaves it behind
+    return found
 
 
 def _dask_chunks(backend: StoreArray, dims: tuple[str, ...]) -> dict[str, int]:
     if not dims:
         return {}
-    row_bytes = prod(backend.chunks[1:]) * backend.dtype.itemsize
-    rows = dask_rows(backend.shards[0], backend.chunks[0], row_bytes)
+    rows = dask_rows(backend.shards[0], backend.chunks[0], backend.row_bytes)
     return dict(zip(dims, (rows, *backend.chunks[1:]), strict=True))
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sensorium_data.handle import SessionHandle
     from sensorium_data.views import Session
 
-__all__ = ["presentation"]
+__all__ = ["own_dims", "presentation"]
 
 FACTS = ("trial_id", "tier", "stimulus", "variant", "responses_withheld", "missing")
 
@@ -33,7 +33,7 @@ def presentation(session: Session, row: int) -> xr.Dataset:
     handle = session.handle
     static = session.document.identity.modality == "static"
     streams = _streams(session, row)
-    apart, time_dims = _own_dims(handle), _time_dims(handle)
+    apart, time_dims = own_dims(handle), _time_dims(handle)
     data: dict[str, xr.Variable] = {}
     coords: dict[str, Any] = {}
     for name, (variable, times) in streams.items():
@@ -65,7 +65,7 @@ def _time_dims(handle: SessionHandle) -> dict[str, str]:
     return dims | {"video": "time" if published else "time_video"}
 
 
-def _own_dims(handle: SessionHandle) -> set[str]:
+def own_dims(handle: SessionHandle) -> set[str]:
     """Return the dims whose labels differ between signals, or which are those of a film: each signal has its own."""
     labels: dict[str, set[tuple[str, ...]]] = {}
     for signal in handle.signals.values():

@@ -222,6 +222,27 @@ class StimulusGroups:
         sides = self._sides(list(fractions.values()), seed)
         return {key: names[side] for key, side in zip(self.keys, sides, strict=True)}
 
+    def masks(self, fractions: Mapping[str, float] = SPLIT, seed: int = 0) -> dict[str, dict[str, NDArray[np.bool_]]]:
+        """Return the same split as `split`, as the masks that windows and loaders take as ``trials=``.
+
+        Parameters
+        ----------
+        fractions, seed
+            As for `split`.
+
+        Returns
+        -------
+        dict of str to dict of str to (trial,) bool
+            For each side, and for each session, which trials are on it; missing trials are on none.
+
+        Raises
+        ------
+        BadArgument
+            As `split` does.
+        """
+        sides = self.split(fractions, seed)
+        return {name: {key: side == name for key, side in sides.items()} for name in fractions}
+
 
 def tier_rank(tier: str) -> tuple[int, str]:
     """Return what sorts tiers as they were published, from train to test, then all others by name."""

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import os.path
 import warnings
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from sensorium_data.errors import BadArgument, NoSuchItem, StimulusLeakWarning, near_miss
-from sensorium_data.handle import SessionHandle
+from sensorium_data.errors import NoSuchItem, StimulusLeakWarning, near_miss
 from sensorium_data.matching import match_films
+from sensorium_data.opening import opened
 from sensorium_data.progress import ignore
 from sensorium_data.sharing import Leak, Occurrence, Shared, StimulusGroups, leaks_of, shared_by, tier_rank
-from sensorium_data.views import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from sensorium_data.handle import SessionHandle
+    from sensorium_data.opening import Opened
     from sensorium_data.progress import Report
 
 __all__ = ["Leak", "Occurrence", "Shared", "StimulusGroups", "stimulus_groups"]
 
-Opened: TypeAlias = "str | Path | Session | SessionHandle"
 Train: TypeAlias = "str | Iterable[str] | Mapping[str, str | Iterable[str]]"
 
 
@@ -41,8 +39,8 @@ def stimulus_groups(
 
     Parameters
     ----------
-    sessions : iterable of path, Session or SessionHandle
-        The order changes no group and no split.
+    sessions : path, pattern, Session or SessionHandle, or iterable of them
+        As for `open_sessions`. The order changes no group and no split.
     train : tier, iterable of tiers, or mapping of session key to tiers
         What is trained on. With a mapping, sessions that it leaves out are not trained on.
     report : callable
@@ -59,7 +57,7 @@ def stimulus_groups(
     NoSuchItem
         A tier or key in ``train`` that no session has; the hint names near misses.
     NotFound
-        A store is not there.
+        A store is not there, or a pattern matches none.
     StoreInvalid
         A store is damaged.
 
@@ -78,8 +76,8 @@ def stimulus_groups(
     >>> sorted(set(groups.folds(3)["29515-10-12"].tolist()))
     [0, 1, 2]
     """
-    handles = list(_handles(sessions))
-    keys = _keys(handles)
+    known = opened(sessions)
+    keys, handles = tuple(known), [session.handle for session in known.values()]
     tiers = {key: sorted(set(handle.trials["tier"].tolist())) for key, handle in zip(keys, handles, strict=True)}
     trained = frozenset(_trained(train, tiers))
     matched = match_films(handles, report=report)
@@ -100,32 +98,6 @@ def stimulus_groups(
     if text := result.warning():
         warnings.warn(text, StimulusLeakWarning, stacklevel=2)
     return result
-
-
-def _handles(sessions: Opened | Iterable[Opened]) -> Iterator[SessionHandle]:
-    several = [sessions] if isinstance(sessions, (str, Path, Session, SessionHandle)) else sessions
-    for each in several:
-        if isinstance(each, Session):
-            yield each.handle
-        else:
-            yield each if isinstance(each, SessionHandle) else SessionHandle(each)
-
-
-def _keys(handles: Sequence[SessionHandle]) -> tuple[str, ...]:
-    if not handles:
-        raise BadArgument("no session is given", hint="name session stores", code="no-sessions")
-    places: set[str] = set()
-    stores: dict[str, str] = {}
-    for handle in handles:
-        key, place = handle.document.identity.key, os.path.realpath(handle.where)
-        if place in places:
-            raise BadArgument(f"{handle.where} is given twice", hint="name each store once", code="store-twice")
-        if key in stores:
-            what = f"{stores[key]} and {handle.where} both hold session `{key}`"
-            raise BadArgument(what, hint="leave one of them out", code="key-twice")
-        places.add(place)
-        stores[key] = handle.where
-    return tuple(stores)
 
 
 def _trained(train: Train, tiers: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

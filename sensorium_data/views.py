@@ -7,15 +7,20 @@ from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from sensorium_data.describe import as_html, as_text
 from sensorium_data.handle import SessionHandle
+from sensorium_data.selecting import Wanted, chosen_rows
 from sensorium_data.store.layout import Paths
+from sensorium_data.tables import neuron_table, stimulus_table, trial_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import xarray as xr
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike
 
+    from sensorium_data.resample import Method
     from sensorium_data.schemas import Session as SessionDocument
+    from sensorium_data.selecting import Names, Neurons
+    from sensorium_data.spans import Number, Span
 
 __all__ = ["Session", "open_session"]
 
@@ -73,20 +78,17 @@ class Session:
     @property
     def neurons(self) -> xr.Dataset:
         """Unit ids, positions and every other column, over (neuron,)."""
-        return self._table(Paths.neurons, self.handle.neurons)
+        return neuron_table(self.handle)
 
     @property
     def trials(self) -> xr.Dataset:
         """The trial table over (trial,), with start and stop in seconds beside the exact ticks."""
-        table = self._table(Paths.trials, self.handle.trials)
-        for name in ("start", "stop"):
-            table[f"{name}_s"] = ("trial", self.handle.grid.times_s(self.handle.trials[name]), {"units": "s"})
-        return table.set_coords("trial_id")
+        return trial_table(self.handle)
 
     @property
     def stimuli(self) -> xr.Dataset:
         """The films or images over (variant,): group, label, length; the pixels are in `frames`."""
-        return self._table(Paths.stimuli, self.handle.stimuli)
+        return stimulus_table(self.handle)
 
     @property
     def frames(self) -> xr.DataArray:
@@ -154,6 +156,106 @@ class Session:
 
         return presentation(self, self.handle.trial_row(trial_id))
 
+    def select(
+        self,
+        neurons: Neurons | None = None,
+        unit_ids: ArrayLike | None = None,
+        area: Names | None = None,
+        depth: tuple[float, float] | None = None,
+        layer: Names | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Session:
+        """Return the session with some of its neurons: what is read has these alone.
+
+        A neuron must fit all that is given. The order is that of ``neurons`` or ``unit_ids``, else the table's.
+
+        Parameters
+        ----------
+        neurons : int, slice or (selected,) int, optional
+            Positions in `session.neurons`; of a selection, positions in the selection.
+        unit_ids : (selected,) int, optional
+            Published numbers.
+        area, layer : str or iterable of str, optional
+            Names in the columns `area` and `layer`.
+        depth : (float, float), micrometres, optional
+            From the first to below the second, in the column `depth`, or in `z` where there is none.
+        mask : (neuron,) bool, optional
+
+        Raises
+        ------
+        BadArgument
+            A criterion makes no sense, `neurons` and `unit_ids` are both given, or no neuron is left.
+        NoSuchItem
+            A unit id, area, layer or column that is not there; the hint names near ones.
+
+        Examples
+        --------
+        >>> import tempfile, sensorium_data as sd
+        >>> from sensorium_data.testing import make_session
+        >>> session = sd.open_session(make_session(tempfile.mkdtemp(), n_neurons=5))
+        >>> session.select([3, 0])["responses"].sizes["neuron"]
+        2
+        """
+        wanted = Wanted(neurons, unit_ids, area, depth, layer, mask)
+        if not wanted:
+            return self
+        rows = chosen_rows(self.handle.neurons, wanted, self.document.identity.key)
+        return Session(self.handle.select(rows))
+
+    def resample(
+        self,
+        rate_hz: Number | None = 30.0,
+        window: Span | None = None,
+        signals: Names | None = None,
+        *,
+        method: Method | Mapping[str, Method] = "linear",
+        lag_s: Number | Mapping[str, Number] = 0,
+        offsets_s: Mapping[str, ArrayLike] | None = None,
+    ) -> xr.Dataset:
+        """Put signals and film on one regular clock, lazily: what is looked at is read, and nothing else.
+
+        Parameters
+        ----------
+        rate_hz : float, str or Fraction, hertz, optional
+            None takes that of the film, else the one that all signals share.
+        window : (float, float), seconds, or Intervals with one interval, optional
+            Half-open, in seconds of the session; ends that `session.trials` has are exact. By default from the first
+            sample of any of the streams to the end of the last.
+        signals : str or iterable of str, optional
+            Names of signals, and `video`; by default all.
+        method : {"linear", "previous", "nearest", "mean"} or mapping by signal
+            A film always shows the frame that is on the screen.
+        lag_s : float, str or Fraction, seconds, or mapping by stream
+            What stands at time t is the stream at t + lag.
+        offsets_s : mapping of signal to (channel,) float, seconds, optional
+            When each neuron or channel is really sampled, counted from the signal's clock.
+
+        Returns
+        -------
+        xarray.Dataset
+            Each stream over (time, …) at start + k / rate below the stop. A missing value is NaN, of a film 0; the
+            coordinates `mask_<name>` (time,) say where all values of a stream are there.
+
+        Raises
+        ------
+        BadArgument
+            The rate is none, or cannot be told; the window is empty, reversed or outside; the images of a static
+            recording have no rate.
+        NoSuchItem
+            No signal of that name; the hint names near misses.
+
+        Examples
+        --------
+        >>> import tempfile, sensorium_data as sd
+        >>> from sensorium_data.testing import make_session
+        >>> session = sd.open_session(make_session(tempfile.mkdtemp(), n_neurons=5))
+        >>> session.resample(60, window=(1, 3), signals=["responses", "pupil"]).sizes["time"]
+        120
+        """
+        from sensorium_data.resampled import resampled
+
+        return resampled(self, rate_hz, window, signals, method=method, lag_s=lag_s, offsets_s=offsets_s)
+
     def channels(self, name: str) -> dict[str, Any]:
         """Return the coordinates of a signal's neurons or channels."""
         signal = self.handle.signals[name]
@@ -164,25 +266,9 @@ class Session:
         return {}
 
     def _lazy(self, path: str, *, name: str) -> xr.DataArray:
-        import xarray as xr
+        from sensorium_data.lazy import lazy_array
 
-        from sensorium_data.lazy import lazy_variable
-
-        store = self.handle.store
-        dims, attrs = store.dims(path), store.metadata[path].get("attributes", {})
-        variable = lazy_variable(store, path, dims, attrs)
-        found = xr.DataArray(variable, name=name)
-        found.encoding = variable.encoding  # xarray leaves it behind
-        return found
-
-    def _table(self, group: str, columns: Mapping[str, NDArray[Any]]) -> xr.Dataset:
-        import xarray as xr
-
-        store, variables = self.handle.store, {}
-        for name, values in columns.items():
-            path = f"{group}/{name}"
-            variables[name] = (store.dims(path), values, store.metadata[path].get("attributes", {}))
-        return xr.Dataset(variables)
+        return lazy_array(self.handle, path, name)
 
 
 def open_session(where: str | Path, *, storage_options: Mapping[str, object] | None = None) -> Session:

@@ -112,6 +112,10 @@ class OpenStore:
         self._tables: dict[str, dict[str, NDArray[Any]]] = {}
         self._there: set[str] = set()  # files that were seen; asking again costs more than reading from memory
 
+    def __reduce__(self) -> tuple[type[OpenStore], tuple[Path]]:
+        """Pickle as a path, and open the store where it is unpickled."""
+        return type(self), (self.path,)
+
     @cached_property
     def metadata(self) -> dict[str, Any]:
         """The consolidated metadata of every node, by path: arrays have a shape, and a name for each dim or none.

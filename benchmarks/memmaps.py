@@ -1,0 +1,111 @@
+"""The reference of the loading figures: the loader's own windows, copied from memmaps into one batch that is used again.
+
+Nothing could do less: one copy for each stream and window, into memory that is in place, from files of plain numbers.
+Every trial lies in one piece behind the one before.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from sensorium_data.loaders import WindowDataset, WindowLoader
+
+__all__ = ["Batches", "Memmaps", "drop_from_cache", "planned"]
+
+# Of each batch its windows: row of the trial, first frame.
+Batches: TypeAlias = "Sequence[Sequence[tuple[int, int]]]"
+
+
+def planned(loader: WindowLoader, epoch: int) -> Batches:
+    """Return the windows of an epoch of one session, batch by batch, as the loader deals them."""
+    windows = loader.dataset.windows.of_epoch(epoch)
+    rows, frames = windows.trial_row.tolist(), windows.start_frame.tolist()
+    return [[(rows[i], frames[i]) for i in batch.windows.tolist()] for batch in loader.schedule.epoch(epoch)]
+
+
+def drop_from_cache(folders: Sequence[Path]) -> None:
+    """Have the system forget what it holds of the files below some folders; none may be mapped."""
+    os.sync()  # what is not yet on the disk cannot be forgotten
+    for folder in folders:
+        for file in (path for path in folder.rglob("*") if path.is_file()):
+            descriptor = os.open(file, os.O_RDONLY)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
+
+
+@dataclass(slots=True)
+class Memmaps:
+    """The streams of one session as files of plain numbers.
+
+    Attributes
+    ----------
+    folder : Path
+    first_row : (trial,) int64
+        Where each trial begins in every file.
+    kinds : dict of name to (shape, dtype)
+    arrays : dict of name to array
+        The files, mapped; empty while closed.
+    """
+
+    folder: Path
+    first_row: NDArray[np.int64]
+    kinds: dict[str, tuple[tuple[int, ...], np.dtype[Any]]]
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @classmethod
+    def write(cls, folder: Path, dataset: WindowDataset) -> Memmaps:
+        """Write what the streams of a dataset's only session serve, trial by trial."""
+        folder.mkdir(parents=True)
+        (streams,) = dataset.streams
+        ends = np.cumsum(streams.n_frames)
+        self = cls(folder, ends - streams.n_frames, {})
+        for name, stream in streams.items():
+            shape = (int(ends[-1]), *stream.shape)
+            self.kinds[name] = shape, stream.dtype
+            file = np.memmap(folder / name, stream.dtype, "w+", shape=shape)
+            for row, n in enumerate(streams.n_frames.tolist()):
+                at = int(self.first_row[row])
+                stream.fill(file[at : at + n], np.empty(n, np.bool_), row, 0)
+            file.flush()
+        self.reopen()
+        return self
+
+    def reopen(self) -> None:
+        """Map the files; as plain arrays, whose slices cost less than those of `numpy.memmap`."""
+        self.arrays = {
+            name: np.asarray(np.memmap(self.folder / name, dtype, "r", shape=shape))
+            for name, (shape, dtype) in self.kinds.items()
+        }
+
+    def close(self) -> None:
+        """Unmap the files: what is mapped stays in the page cache."""
+        self.arrays = {}
+
+    def batch(self, n_windows: int, n_samples: int) -> dict[str, NDArray[Any]]:
+        """Return memory for a batch."""
+        return {
+            name: np.zeros((n_windows, n_samples, *shape[1:]), dtype) for name, (shape, dtype) in self.kinds.items()
+        }
+
+    def copy(self, batch: dict[str, NDArray[Any]], place: int, trial_row: int, start_frame: int) -> None:
+        """Copy one window to its place in a batch."""
+        at = int(self.first_row[trial_row]) + start_frame
+        for name, array in self.arrays.items():
+            out = batch[name][place]
+            np.copyto(out, array[at : at + len(out)])
+
+    def run(self, batch: dict[str, NDArray[Any]], batches: Batches) -> None:
+        """Copy all windows, batch by batch into the same memory."""
+        for windows in batches:
+            for place, (trial_row, start_frame) in enumerate(windows):
+                self.copy(batch, place, trial_row, start_frame)

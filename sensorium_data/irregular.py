@@ -1,0 +1,101 @@
+"""Positions among samples at explicit times: jittered, irregular, with pauses of any length."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sensorium_data.grid import NANOSECOND
+from sensorium_data.phases import regular_steps
+from sensorium_data.positions import Method, Picks, Ruler, moved, picks_of
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from numpy.typing import NDArray
+
+    from sensorium_data.clock import TimesClock
+
+__all__ = ["TimesRuler"]
+
+FAR_NS = 2**62 + 2**60  # no sample is there, with an offset of at most the second of these
+
+
+class _Around(NamedTuple):
+    """The sample at or before a time."""
+
+    row: int
+    exact: bool
+    nearer_next: bool
+
+
+class TimesRuler(Ruler):
+    """Samples at explicit times; the clock has one at least."""
+
+    def __init__(
+        self, clock: TimesClock, rate: Fraction, method: Method, offsets_ns: NDArray[np.int64], lag_ns: int
+    ) -> None:
+        super().__init__(rate, method, offsets_ns, lag_ns)
+        self._times, self._step = clock.times_ns, NANOSECOND / rate
+
+    def run(self, start_ns: Fraction, n: int) -> slice | None:
+        """Return the rows that n outputs rest on, or None where there may be an edge among them."""
+        over, below, step = start_ns.numerator, start_ns.denominator, self._step
+        early = self._around(over + self._early * below, below)
+        # The last output, for mean the end of its bin, on a denominator that the step has as well.
+        n_steps = n if self.method == "mean" else n - 1
+        over = (over + self._late * below) * step.denominator + n_steps * step.numerator * below
+        late = self._around(over, below * step.denominator)
+        if early is None or late is None or (self.method == "mean" and self.n_channels > 1):
+            return None
+        first, last = early.row, late.row + 1
+        if self.method == "linear":
+            last += not late.exact
+        elif self.method == "nearest":
+            first, last = first + early.nearer_next, last + late.nearer_next
+        elif self.method == "mean":
+            first, last = first + (not early.exact), last - late.exact
+        return slice(first, last) if first < last else None
+
+    def _around(self, over: int, below: int) -> _Around | None:
+        """Return where a time is among the samples, or None if it is outside."""
+        row = bisect_right(self._times, over // below) - 1
+        if row < 0:
+            return None
+        since = over - int(self._times[row]) * below
+        if row == len(self._times) - 1:
+            return None if since else _Around(row, exact=True, nearer_next=False)
+        gap = int(self._times[row + 1]) - int(self._times[row])
+        return _Around(row, exact=not since, nearer_next=2 * since > gap * below)
+
+    def picks(self, start_ns: Fraction, n: int, channels: NDArray[np.int64] | None = None) -> Picks:
+        """Return the samples that n outputs rest on, for all channels or some of them."""
+        below = start_ns.denominator
+        whole, rest = divmod(start_ns.numerator + self.lag_ns * below, below)
+        steps = regular_steps(rest, below, self._step, n + (self.method == "mean"))
+        times = moved(steps.tick, whole, FAR_NS)[:, None] - self.offsets_ns[channels]
+        left = np.searchsorted(self._times, times, side="right") - 1
+        at = np.maximum(left, 0)
+        since, segment = times - self._times[at], np.zeros_like(left[:n])
+        hit = steps.hit[:, None] & (since == 0)
+        inside = (left >= 0) & (hit | (left < len(self._times) - 1))
+        if self.method == "mean":
+            bounds = left + ~hit
+            first, last = bounds[:-1], bounds[1:]
+            return picks_of(first, last, (left[:-1] >= 0) & inside[1:] & (first < last), segment)
+        if self.method == "previous":
+            return picks_of(at, at + 1, inside, segment)
+        gap = self._times[np.minimum(at + 1, len(self._times) - 1)] - self._times[at]
+        if self.method == "linear":
+            weight = (since + steps.part[:, None]) / np.maximum(gap, 1)
+            return picks_of(at, at + 2 - hit, inside, segment, None, weight)
+        # Nearer to the next where twice the way since this one is more than the gap; the rest doubled is below 2.
+        spare, twice = (gap - since) - since, 2 * steps.rest[:, None]
+        first = at + ((spare < 0) | ((spare == 0) & (twice > 0)) | ((spare == 1) & (twice > steps.below)))
+        return picks_of(first, first + 1, inside, segment)
+
+    def between(self, picks: Picks) -> NDArray[np.bool_]:
+        """Return where all channels surely have a value if the two extremes have one: bins may be empty anywhere."""
+        return np.full(len(picks.valid), self.method != "mean" or self.n_channels <= 2)

@@ -1,0 +1,17 @@
+"""Windows of sessions as torch tensors.
+
+>>> from sensorium_data.loaders import WindowDataset, make_loader
+"""
+
+try:
+    import torch as torch  # the loaders are torch's face
+except ImportError as error:
+    what = "sensorium_data.loaders needs torch: pip install 'sensorium-data[torch]'"
+    raise ImportError(what) from error
+
+from sensorium_data.loaders.collate import collate
+from sensorium_data.loaders.dataset import WindowDataset
+from sensorium_data.loaders.front import make_loader
+from sensorium_data.loaders.loader import WindowLoader
+
+__all__ = ["WindowDataset", "WindowLoader", "collate", "make_loader"]

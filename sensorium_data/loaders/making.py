@@ -1,0 +1,119 @@
+"""Make one batch: its windows filled side by side by threads, straight into batch memory, or by way of a transform."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import torch  # noqa: TID253  # the loaders are torch's face
+
+from sensorium_data.loaders.collate import collate, collate_mixed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sensorium_data.loaders.dataset import WindowDataset
+    from sensorium_data.loaders.pool import BufferPool
+    from sensorium_data.windows import Served, Windows
+
+__all__ = ["BatchInPlace", "BatchOfItems", "make_batch"]
+
+
+class BatchInPlace:
+    """Windows of one session, each filled into its row of the batch's memory.
+
+    Parameters
+    ----------
+    dataset : WindowDataset
+        Without a transform.
+    windows : sequence of Served
+        All of one session.
+    pool : BufferPool
+    """
+
+    def __init__(self, dataset: WindowDataset, windows: Sequence[Served], pool: BufferPool) -> None:
+        self._dataset, self._windows = dataset, windows
+        n_samples = max(window.n_samples for window in windows)
+        lead = (len(windows),) if dataset.static else (len(windows), n_samples)
+        self._buffer = pool.take(dataset.filler.spec(windows[0].session, lead))
+        self.parts: Sequence[Callable[[], None]] = [self._part(row) for row in range(len(windows))]
+
+    def _part(self, row: int) -> Callable[[], None]:
+        def fill() -> None:
+            at = slice(row, row + 1) if self._dataset.static else row
+            views = {name: array[at] for name, array in self._buffer.arrays.items()}
+            self._dataset.filler.fill(views, self._windows[row])
+
+        return fill
+
+    def finish(self) -> dict[str, Any]:
+        """Return the batch."""
+        return self._dataset.named(self._buffer.lend()) | names_of(self._dataset, self._windows)
+
+
+class BatchOfItems:
+    """Windows made one by one, then put together by the thread that makes the last one.
+
+    Parameters
+    ----------
+    dataset : WindowDataset
+    windows : sequence of Served
+    mixed : bool
+        They may be of several sessions.
+    """
+
+    def __init__(self, dataset: WindowDataset, windows: Sequence[Served], *, mixed: bool) -> None:
+        self._dataset, self._windows, self._mixed = dataset, windows, mixed
+        self._items: list[Any] = [None] * len(windows)
+        self._n_samples = max(window.n_samples for window in windows)
+        self._left, self._lock = len(windows), Lock()
+        self._batch: Any = None
+        self.parts: Sequence[Callable[[], None]] = [self._part(i) for i in range(len(windows))]
+
+    def _part(self, i: int) -> Callable[[], None]:
+        def make() -> None:
+            window = self._windows[i]
+            self._items[i] = self._dataset.transformed(window.session, self._dataset.item(window, self._n_samples))
+            with self._lock:
+                self._left -= 1
+                last = not self._left
+            if last:
+                self._batch, self._items = self._together(self._items), []
+
+        return make
+
+    def _together(self, items: Sequence[Any]) -> Any:  # noqa: ANN401  # what the transform makes of items
+        if self._mixed:
+            return collate_mixed(items, self._dataset.per_neuron)
+        return collate(items)
+
+    def finish(self) -> Any:  # noqa: ANN401  # what the transform makes of items
+        """Return the batch."""
+        return self._batch
+
+
+def make_batch(
+    dataset: WindowDataset, windows: Windows, indices: NDArray[np.int64], *, mixed: bool, pool: BufferPool
+) -> BatchInPlace | BatchOfItems:
+    """Return the work that makes the batch of some windows."""
+    placed = [windows.served(int(index)) for index in indices]
+    for (
+        window
+    ) in placed:  # all of a batch that is still to come, so that the disk has more to do than one read at a time
+        dataset.filler.prefetch(window)
+    if mixed or dataset.transform is not None:
+        return BatchOfItems(dataset, placed, mixed=mixed)
+    return BatchInPlace(dataset, placed, pool)
+
+
+def names_of(dataset: WindowDataset, windows: Sequence[Served]) -> dict[str, Any]:
+    """Return what a batch says of its windows, all of one session."""
+    ids = dataset.streams[windows[0].session].handle.trials["trial_id"]
+    return {
+        "session": dataset.keys[windows[0].session],
+        "trial_id": torch.tensor([int(ids[window.trial_row]) for window in windows]),
+        "start_frame": torch.tensor([window.start_frame for window in windows]),
+    }

@@ -1,0 +1,194 @@
+"""Normalised items under our own names and in our own order of axes, with shipped statistics or with fitted ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+import torch  # noqa: TID253  # the loaders are torch's face
+
+from sensorium_data.errors import BadArgument, near_miss
+from sensorium_data.loaders.statistics import Statistics
+from sensorium_data.loaders.transforms.base import Transform
+from sensorium_data.loaders.transforms.numbered import FrameNumbers
+from sensorium_data.loaders.transforms.scale import Lazy, Scale, precision, scaled_into
+from sensorium_data.loaders.transforms.shipped import Shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import DTypeLike
+
+    from sensorium_data.loaders.transforms.base import Bound, Item
+    from sensorium_data.streams import Streams
+
+__all__ = ["Normalise", "ResponseScaling", "normalise"]
+
+ResponseScaling: TypeAlias = Literal["per_frame", "per_neuron", "none"]
+# What may be asked for, by argument; the first is the default.
+CHOICES: dict[str, tuple[str | None, ...]] = {
+    "responses": ("per_frame", "per_neuron", "none"),
+    "video": ("zscore", None),
+    "behaviour": ("std", None),
+    "gaze": ("zscore", None),
+}
+ARGUMENT = {
+    "video": "video",
+    "image": "video",
+    "responses": "responses",
+    "pupil": "behaviour",
+    "running": "behaviour",
+    "gaze": "gaze",
+}
+MEASURES = {"zscore": ("mean", "std"), "std": ("std",), "per_frame": ("std",)}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Normalise(Transform):
+    """The recipe that `normalise` returns."""
+
+    responses: ResponseScaling = "per_frame"
+    video: Literal["zscore"] | None = "zscore"
+    behaviour: Literal["std"] | None = "std"
+    gaze: Literal["zscore"] | None = "zscore"
+    statistics: Statistics | None = None
+
+    def bind(self, streams: Streams) -> Bound:
+        """Return the transform of one session; shipped statistics are read with the first item.
+
+        Raises
+        ------
+        BadArgument
+            The session has no shipped statistics where they are needed, is served at another rate than theirs, or is
+            not one of those that the statistics are of.
+        """
+        shipped = Shipped(streams)
+        asked = {name: getattr(self, ARGUMENT[name]) for name in streams if name in ARGUMENT}
+        asked = {name: how for name, how in asked.items() if how not in (None, "none")}
+        of_source = [name for name, how in asked.items() if self._from_source(how)]
+        for name in of_source:
+            shipped.need(name, MEASURES[asked[name]])
+        if self.statistics is not None:
+            self.statistics.need(streams, asked.keys() - set(of_source))
+
+        def scales() -> dict[str, Scale]:
+            found = {name: shipped.scale(name) for name in of_source}
+            rest = {name: how for name, how in asked.items() if name not in found}
+            if rest:
+                # Without statistics of the user's own, one number a neuron is what the store itself knows of them.
+                own = Statistics.stored([streams]) if self.statistics is None else self.statistics
+                found |= _own_scales(own, streams, rest)
+            return found
+
+        return _Bound(streams, FrameNumbers(streams, shipped, of_source), Lazy(scales))
+
+    def _from_source(self, how: str) -> bool:
+        return how == "per_frame" or (self.statistics is None and how != "per_neuron")
+
+    def __repr__(self) -> str:
+        said = (f"{name}={getattr(self, name)!r}" for name in (*CHOICES, "statistics"))
+        return f"normalise({', '.join(said)})"
+
+
+def normalise(
+    *,
+    responses: ResponseScaling = "per_frame",
+    video: Literal["zscore"] | None = "zscore",
+    behaviour: Literal["std"] | None = "std",
+    gaze: Literal["zscore"] | None = "zscore",
+    statistics: Statistics | None = None,
+) -> Normalise:
+    """Return a transform that normalises what is served, under the same names and in the same order of axes.
+
+    Films and images become floating point. Where a statistic is missing or no value varies, the mask is False.
+
+    Parameters
+    ----------
+    responses : {"per_frame", "per_neuron", "none"}
+        Times 1 / std: of neuron and frame as shipped and as scored; of the neuron over the training trials; or left
+        alone. Neurons that vary less than 1 % of the mean of all neurons are divided by that 1 %.
+    video : {"zscore", None}
+        Films or images, by pixel and frame as shipped, with ``statistics`` by one mean and standard deviation.
+    behaviour : {"std", None}
+        Pupil dilation, its change, and running speed, divided by their standard deviations.
+    gaze : {"zscore", None}
+    statistics : Statistics, optional
+        For everything that is not `per_frame`. By default the shipped ones, and for `per_neuron` those that the store
+        holds of its training trials.
+
+    Raises
+    ------
+    BadArgument
+        An option that there is not.
+
+    Examples
+    --------
+    >>> normalise(responses="per_neuron", video=None)
+    normalise(responses='per_neuron', video=None, behaviour='std', gaze='zscore', statistics=None)
+    """
+    given: dict[str, Any] = {"responses": responses, "video": video, "behaviour": behaviour, "gaze": gaze}
+    for name, value in given.items():
+        if value not in CHOICES[name]:
+            hint = near_miss(str(value), [str(choice) for choice in CHOICES[name]])
+            raise BadArgument(f"{name} is {value!r}", hint=hint, code="bad-normalisation")
+    if statistics is not None and not isinstance(statistics, Statistics):
+        what = f"statistics is {type(statistics).__name__} {statistics!r}, expected Statistics"
+        raise BadArgument(what, hint="`fit_statistics(dataset)` or `Statistics.load(path)`", code="bad-normalisation")
+    return Normalise(responses, video, behaviour, gaze, statistics)
+
+
+def _own_scales(statistics: Statistics, streams: Streams, asked: Mapping[str, str]) -> dict[str, Scale]:
+    """Return what fitted statistics make of some streams, one row for all frames."""
+    known, film = statistics.of(streams), streams.handle.document.identity.film
+    found = {}
+    for name, how in asked.items():
+        if how == "per_neuron":
+            whole, places = statistics.all_neurons(streams, name)
+            scale = precision(whole.std[None])
+            found[name] = scale if places is None else scale[places]
+            continue
+        axes = (1,) * (1 + len(streams[name].shape)) if name == film else (1, -1)
+        mean, std = known[name].mean.reshape(axes), known[name].std.reshape(axes)
+        found[name] = Scale.z_score(mean, std) if how == "zscore" else Scale.by_std(std)
+    return found
+
+
+class _Bound:
+    """The transform of one session."""
+
+    def __init__(self, streams: Streams, numbers: FrameNumbers, scales: Lazy[dict[str, Scale]]) -> None:
+        self._numbers, self._scales = numbers, scales
+        self._static = streams.handle.document.identity.modality == "static"
+        self._film = streams.handle.document.identity.film
+
+    def __call__(self, item: Item) -> Item:
+        """Return the item with its streams normalised.
+
+        Raises
+        ------
+        BadArgument
+            The window goes on into another trial, and statistics are for each frame of a trial.
+        """
+        first = self._numbers.first(item)
+        masks = dict(item["mask"])
+        made = {**item, "mask": masks}
+        for name, scale in self._scales().items():
+            made[name], masks[name] = self._scaled(item, name, scale, first)
+        return made
+
+    def _scaled(self, item: Item, name: str, scale: Scale, first: int) -> tuple[torch.Tensor, torch.Tensor]:
+        tensor, mask = item[name], item["mask"][name]
+        one = {name: tensor[None], "mask": {name: mask[None]}} if self._static else item
+        out = np.empty(one[name].shape, _dtype(tensor))
+        # Of signals a channel's axis, of films all: those are the axes of the statistics.
+        good = scaled_into(out if name == self._film else out.reshape(len(out), -1), one, name, scale, first)
+        values = torch.from_numpy(out)
+        values = values.to(tensor.dtype) if tensor.is_floating_point() else values
+        known = torch.from_numpy(good)
+        return (values[0], known[0]) if self._static else (values, known)
+
+
+def _dtype(tensor: torch.Tensor) -> DTypeLike:
+    """Return the dtype of numpy to compute into: floats keep theirs, numpy has no bfloat16, integers become float32."""
+    return {torch.float64: np.float64, torch.float16: np.float16}.get(tensor.dtype, np.float32)

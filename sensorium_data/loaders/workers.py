@@ -1,0 +1,98 @@
+"""Batches made in worker processes: the same ones, in the same order, with our errors as they were raised."""
+
+from __future__ import annotations
+
+from multiprocessing import get_all_start_methods
+from typing import TYPE_CHECKING, Any
+
+from torch.utils.data import DataLoader, Dataset  # noqa: TID253  # the loaders are torch's face
+
+from sensorium_data.errors import BadArgument, SensoriumError, near_miss
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from sensorium_data.loaders.dataset import WindowDataset
+
+__all__ = ["by_workers", "check_context"]
+
+LOST = "DataLoader worker (pid"  # how torch begins to speak of a process that is gone
+
+
+def check_context(context: str) -> str:
+    """Return a way to start processes that this system has.
+
+    Raises
+    ------
+    BadArgument
+        It has none of that name.
+    """
+    known = get_all_start_methods()
+    if context in known:
+        return context
+    what = f"multiprocessing_context is {context!r}"
+    raise BadArgument(what, hint=near_miss(str(context), known), code="bad-context")
+
+
+def by_workers(
+    dataset: WindowDataset,
+    batches: Sequence[list[int]],
+    together: Callable[[Sequence[Any]], Any],
+    *,
+    n_workers: int,
+    context: str,
+) -> Iterator[Any]:
+    """Yield batches in order, made by processes that end with the iterator.
+
+    Parameters
+    ----------
+    dataset : WindowDataset
+    batches : sequence of list of int
+        The windows of each.
+    together : callable
+        Makes a batch of items.
+    n_workers : int
+    context : {"forkserver", "spawn", "fork"}
+
+    Raises
+    ------
+    SensoriumError
+        What a worker raised, with its code and hint; or a worker was killed.
+    """
+    loader: DataLoader[Any] = DataLoader(
+        _Carrying(dataset, together), batch_sampler=batches, collate_fn=_as_it_is,
+        num_workers=n_workers, multiprocessing_context=context,
+    )  # fmt: skip
+    made = iter(loader)
+    while True:
+        try:
+            batch = next(made)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if not str(error).startswith(LOST):
+                raise
+            what = f"a worker process is gone: {' '.join(str(error).split())}"
+            hint = "the system kills processes when memory runs out: fewer workers, or smaller batches; num_workers=0 uses none"
+            raise SensoriumError(what, hint=hint, code="worker-lost") from None
+        if isinstance(batch, SensoriumError):
+            raise batch
+        yield batch
+        del batch
+
+
+class _Carrying(Dataset[Any]):
+    """A dataset that makes whole batches; our errors come instead of a batch, as torch would keep their text alone."""
+
+    def __init__(self, dataset: WindowDataset, together: Callable[[Sequence[Any]], Any]) -> None:
+        self._dataset, self._together = dataset, together
+
+    def __getitems__(self, indices: Sequence[int]) -> Any:  # noqa: ANN401  # a batch, or an error
+        try:
+            return self._together(self._dataset.__getitems__(indices))
+        except SensoriumError as error:
+            return error
+
+
+def _as_it_is(batch: Any) -> Any:  # noqa: ANN401  # a batch, or an error
+    return batch

@@ -1,0 +1,139 @@
+"""Sessions as people name several of them: paths, patterns and opened ones, each once, all faults told together."""
+
+from __future__ import annotations
+
+import os.path
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from sensorium_data.errors import BadArgument, NotFound, Problem, SensoriumError, StoreInvalid, listed
+from sensorium_data.handle import SessionHandle
+from sensorium_data.store.target import is_store
+from sensorium_data.views import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+__all__ = ["Opened", "opened"]
+
+Opened: TypeAlias = "str | Path | Session | SessionHandle"
+
+
+def opened(wheres: Opened | Iterable[Opened]) -> dict[str, Session]:
+    """Open sessions, of which nothing but the roots is read, and return them by key in the order they were named.
+
+    Parameters
+    ----------
+    wheres : path, pattern, Session, SessionHandle, or iterable of them
+        A pattern such as ``stores/*.zarr`` stands for the session stores that it matches, sorted by name.
+
+    Raises
+    ------
+    BadArgument
+        No session, a store that is given twice, or two sessions with one key.
+    NotFound
+        Stores are not there, or a pattern matches none.
+    StoreInvalid
+        Stores are damaged. With several faults, of whatever kind, all are named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sensorium_data.testing import make_session
+    >>> folder = tempfile.mkdtemp()
+    >>> store = make_session(folder, n_neurons=2, n_train=2)
+    >>> list(opened(f"{folder}/*.zarr"))
+    ['29515-10-12']
+    """
+    several = [wheres] if isinstance(wheres, str | Path | Session | SessionHandle) else wheres
+    if not hasattr(several, "__iter__"):
+        raise _no_session(several)
+    found: list[Session] = []
+    faults: list[tuple[str, SensoriumError]] = []
+    for where in several:
+        try:
+            each: Sequence[Opened] = _matches(str(where)) if _is_pattern(where) else [where]
+        except NotFound as error:
+            faults.append((str(where), error))
+            continue
+        for one in each:
+            try:
+                found.append(_session(one))
+            except (NotFound, StoreInvalid) as error:
+                faults.append((str(one), error))
+    if faults:
+        raise _together(faults, len(found) + len(faults))
+    return _by_key(found)
+
+
+def _is_pattern(where: object) -> bool:
+    if not isinstance(where, str | Path) or not any(sign in str(where) for sign in "*?["):
+        return False
+    from sensorium_data.conversion.patterns import is_pattern
+
+    return is_pattern(where)
+
+
+def _matches(pattern: str) -> list[Opened]:
+    paths = sorted(Path(name) for name in glob(pattern, recursive=True))  # noqa: PTH207  # the pattern may be absolute
+    if stores := [path for path in paths if is_store(path)]:
+        return [*stores]
+    names = listed([path.name for path in paths])
+    hint = f"{names}: no session store" if names else "`sensorium-data ls FOLDER` lists the stores in a folder"
+    raise NotFound(f"{pattern} matches no session store", hint=hint, code="no-match")
+
+
+def _session(where: object) -> Session:
+    if isinstance(where, Session):
+        return where
+    if isinstance(where, SessionHandle):
+        return Session(where)
+    if not isinstance(where, str | Path):
+        raise _no_session(where)
+    try:
+        return Session(SessionHandle(where))
+    except StoreInvalid as error:
+        if error.code == "not-a-store" and any(_stores_in(Path(where))):
+            error.hint = f"'{where}/*.zarr' stands for the stores in it"
+        raise
+
+
+def _stores_in(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.glob("*.zarr") if is_store(path))
+
+
+def _no_session(given: object) -> BadArgument:
+    what = f"a session is named by its path, a pattern, or an opened Session, not by {type(given).__name__}"
+    return BadArgument(what, code="no-session")
+
+
+def _together(faults: Sequence[tuple[str, SensoriumError]], n: int) -> SensoriumError:
+    """Return one error for all that could not be opened."""
+    errors = [error for _, error in faults]
+    if len(errors) == 1:
+        return errors[0]
+    kind = NotFound if all(isinstance(error, NotFound) for error in errors) else StoreInvalid
+    problems = [
+        Problem(error.code, where, error.message.removeprefix(where).removeprefix(":").strip())
+        for where, error in faults
+    ]
+    what = f"{len(errors):,} of {n:,} sessions cannot be opened"
+    return kind(what, hint=errors[0].hint, problems=problems, code="not-opened")
+
+
+def _by_key(sessions: Sequence[Session]) -> dict[str, Session]:
+    if not sessions:
+        raise BadArgument("no session is given", hint="name session stores", code="no-sessions")
+    places: set[str] = set()
+    found: dict[str, Session] = {}
+    for session in sessions:
+        key, where = session.document.identity.key, session.handle.where
+        if (place := os.path.realpath(where)) in places:
+            raise BadArgument(f"{where} is given twice", hint="name each store once", code="store-twice")
+        if key in found:
+            what = f"{found[key].handle.where} and {where} both hold session `{key}`"
+            raise BadArgument(what, hint="leave one of them out", code="key-twice")
+        places.add(place)
+        found[key] = session
+    return found

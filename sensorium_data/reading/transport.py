@@ -1,0 +1,206 @@
+"""Bytes of the shards of one array, from the disk of this machine straight into memory that the caller owns.
+
+A store that was written to, replaced or removed under the reader is found at the next read, and named: bytes of two
+recordings are never mixed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import weakref
+from contextlib import suppress
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+from sensorium_data.errors import StoreInvalid
+from sensorium_data.reading.descriptors import File, Key, Stamp, descriptors, stamp_of
+from sensorium_data.reading.faults import file_lost, store_changed, unreadable
+from sensorium_data.store.layout import Paths
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["Counters", "LocalShards"]
+
+GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
+
+
+class Counters:
+    """What a reader has done in this process, summed over its threads.
+
+    Examples
+    --------
+    >>> counters = Counters()
+    >>> counters.read(100), counters.checked()
+    (None, None)
+    >>> counters.n_bytes_read, counters.n_requests, counters.n_checks
+    (100, 1, 1)
+    """
+
+    def __init__(self) -> None:
+        self._by_thread: dict[int, list[int]] = {}
+
+    def _mine(self) -> list[int]:
+        # A list for each thread, as += of two threads on one number loses counts, and a lock would cost more than all.
+        mine = self._by_thread.get(get_ident())
+        return mine if mine is not None else self._by_thread.setdefault(get_ident(), [0, 0, 0])
+
+    def read(self, n_bytes: int) -> None:
+        """Count a request."""
+        mine = self._mine()
+        mine[0] += n_bytes
+        mine[1] += 1
+
+    def checked(self) -> None:
+        """Count a chunk whose checksum was made."""
+        self._mine()[2] += 1
+
+    def _sum(self, which: int) -> int:
+        return sum(counts[which] for counts in list(self._by_thread.values()))
+
+    @property
+    def n_bytes_read(self) -> int:
+        """Bytes that came from files."""
+        return self._sum(0)
+
+    @property
+    def n_requests(self) -> int:
+        """Ranges that were asked for."""
+        return self._sum(1)
+
+    @property
+    def n_checks(self) -> int:
+        """Chunks whose checksum was made."""
+        return self._sum(2)
+
+    def __repr__(self) -> str:
+        return f"Counters(n_bytes_read={self.n_bytes_read}, n_requests={self.n_requests}, n_checks={self.n_checks})"
+
+
+def _stamp(path: str) -> Stamp | None:
+    try:
+        return stamp_of(os.stat(path))  # noqa: PTH116  # half the time of Path.stat
+    except OSError:
+        return None
+
+
+class LocalShards:
+    """The shard files of one array.
+
+    Parameters
+    ----------
+    store : Path
+    path : str
+        Of the array in it.
+    keys : sequence of str
+        The file of each shard, below the store.
+    counters : Counters
+
+    Attributes
+    ----------
+    stamps : tuple of Stamp or None
+        Which file each shard was when this was made, None where there was none.
+    """
+
+    def __init__(self, store: Path, path: str, keys: Sequence[str], counters: Counters) -> None:
+        self.store, self.path, self.keys, self.counters = store, path, tuple(keys), counters
+        where = store.absolute()  # a process may go to another folder between two reads
+        self._root = f"{where}/{Paths.root}"
+        self._root_stamp = _stamp(self._root)
+        files = [f"{where}/{key}" for key in keys]
+        self.stamps = tuple(map(_stamp, files))
+        self._files: tuple[Key | None, ...] = tuple(
+            None if stamp is None else (file, stamp) for file, stamp in zip(files, self.stamps, strict=True)
+        )
+        there = [key for key in self._files if key is not None]
+        weakref.finalize(self, _retire, there).atexit = False
+
+    def read(self, shard: int, offset: int, into: NDArray[Any]) -> None:
+        """Fill a buffer with the bytes from an offset on.
+
+        Parameters
+        ----------
+        shard : int
+        offset : int, bytes
+        into : (byte,) uint8
+            Contiguous.
+
+        Raises
+        ------
+        StoreInvalid
+            The file is gone, or is not what it was.
+        StorageFailed
+            The system does not let it be read.
+        """
+        key = self._files[shard]
+        if key is None:
+            raise file_lost(self.store, self.path, self.keys[shard])
+        table = descriptors()
+        file = table.borrow(key, lambda: self._open(shard, key))
+        try:
+            n = self._fill(file, shard, offset, into)
+            self._still(file, shard, key[1])
+        finally:
+            table.give(file)
+        if n < len(into):
+            raise store_changed(self.store, self.keys[shard], f"has become shorter than {offset + len(into):,} bytes")
+        self.counters.read(n)
+
+    def announce(self, shard: int, offset: int, length: int) -> None:
+        """Ask the system to bring a range into memory; where that cannot be, reading it will say why."""
+        if (key := self._files[shard]) is None or not hasattr(os, "posix_fadvise"):
+            return
+        table = descriptors()
+        with suppress(StoreInvalid, OSError):
+            file = table.borrow(key, lambda: self._open(shard, key))
+            try:
+                os.posix_fadvise(file.fd, offset, length, os.POSIX_FADV_WILLNEED)
+            finally:
+                table.give(file)
+
+    def _fill(self, file: File, shard: int, offset: int, into: NDArray[Any]) -> int:
+        try:
+            done = n = os.preadv(file.fd, (into.data,), offset)
+            while n and done < len(into):  # a signal or the system's limit of 2 GiB has cut it short
+                n = os.preadv(file.fd, (into[done:].data,), offset + done)
+                done += n
+        except OSError as error:
+            raise self._failed(shard, error) from None
+        return done
+
+    def _still(self, file: File, shard: int, stamp: Stamp) -> None:
+        """Make sure that the file is the one it was: asked after the bytes have come, so that it speaks for them."""
+        try:
+            seen = os.fstat(file.fd)
+        except OSError as error:
+            raise self._failed(shard, error) from None
+        if not seen.st_nlink:
+            raise store_changed(self.store, self.keys[shard], "was removed or replaced")
+        if seen.st_mtime_ns != stamp[2] or seen.st_size != stamp[1]:
+            raise store_changed(self.store, self.keys[shard], "was written to")
+
+    def _open(self, shard: int, key: Key) -> int:
+        # The root goes last wherever a store is written: while it is the same, so are the metadata read from it.
+        if _stamp(self._root) != self._root_stamp:
+            raise store_changed(self.store, Paths.root, "was replaced or removed")
+        try:
+            fd = os.open(key[0], os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._failed(shard, error) from None
+        if stamp_of(os.fstat(fd)) != key[1]:
+            os.close(fd)
+            raise store_changed(self.store, self.keys[shard], "was replaced or written to")
+        return fd
+
+    def _failed(self, shard: int, error: OSError) -> Exception:
+        if error.errno in GONE:
+            return store_changed(self.store, self.keys[shard], "was removed")
+        return unreadable(self.store, self.keys[shard], error)
+
+
+def _retire(keys: list[Key]) -> None:
+    descriptors().retire(keys)

@@ -1,0 +1,189 @@
+"""Put a signal on a regular clock: one rule for positions and edges, four methods, and a mask of what is known."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from math import ceil, floor
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from sensorium_data.clock import TickClock
+from sensorium_data.errors import BadArgument
+from sensorium_data.grid import NANOSECOND, as_ns, as_rate, whole_nanoseconds
+from sensorium_data.kernels import output_dtype
+from sensorium_data.masked import MASKED, is_masked
+from sensorium_data.positions import Method
+from sensorium_data.resampler import Resampler
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import ArrayLike, NDArray
+
+    from sensorium_data.clock import Clock
+
+__all__ = ["Method", "Resampler", "output_dtype", "resample"]
+
+
+@overload
+def resample(
+    values: torch.Tensor,
+    clock: Clock,
+    rate_hz: float | str | Fraction,
+    *,
+    start_s: float | str | Fraction | None = None,
+    n_samples: int | None = None,
+    stop_s: float | str | Fraction | None = None,
+    method: Method = "linear",
+    offsets_s: ArrayLike | None = None,
+    lag_s: float | str | Fraction = 0,
+) -> tuple[torch.Tensor, torch.Tensor]: ...
+
+
+@overload
+def resample(
+    values: NDArray[Any],
+    clock: Clock,
+    rate_hz: float | str | Fraction,
+    *,
+    start_s: float | str | Fraction | None = None,
+    n_samples: int | None = None,
+    stop_s: float | str | Fraction | None = None,
+    method: Method = "linear",
+    offsets_s: ArrayLike | None = None,
+    lag_s: float | str | Fraction = 0,
+) -> tuple[NDArray[Any], NDArray[np.bool_]]: ...
+
+
+def resample(
+    values: NDArray[Any] | torch.Tensor,
+    clock: Clock,
+    rate_hz: float | str | Fraction,
+    *,
+    start_s: float | str | Fraction | None = None,
+    n_samples: int | None = None,
+    stop_s: float | str | Fraction | None = None,
+    method: Method = "linear",
+    offsets_s: ArrayLike | None = None,
+    lag_s: float | str | Fraction = 0,
+) -> tuple[Any, Any]:
+    """Return a signal at regular times, and where it is known.
+
+    Output ``i`` is the signal at ``start + lag + i / rate``, exactly. Nothing is extrapolated and no hole is filled:
+    where there is no value it is NaN.
+
+    Parameters
+    ----------
+    values : (time, …) array or tensor
+        All samples of the signal. Tensors give tensors on their device, and gradients pass.
+    clock : Clock
+        When they were taken.
+    rate_hz : float, str or Fraction, hertz
+        Of the outputs; a decimal is what it says, 1000/33 Hz is ``"1000/33"``.
+    start_s : float, str or Fraction, seconds, optional
+        Time of the first output; the first sample's if not given. A grid's own times are fractions of a second:
+        ``Fraction(1, 30)`` is on a grid of 30 Hz, 0.0333 is not.
+    n_samples : int, optional
+        How many outputs.
+    stop_s : float, str or Fraction, seconds, optional
+        Instead: outputs before this time; the end of the clock if neither is given.
+    method : {"linear", "previous", "nearest", "mean"}
+        Between the samples around a time; the last sample; the nearest, of two the earlier; the average of the samples
+        from one output to the next.
+    offsets_s : (channel,) float, seconds, optional
+        How much later than the clock says each channel was sampled.
+    lag_s : float, str or Fraction, seconds
+        Outputs are the signal this much later.
+
+    Returns
+    -------
+    values : (output, …)
+        Of the signal's dtype if that is a float, else of the float that holds it; `output_dtype` says which.
+    mask : (output,) bool
+        True where every channel has a value.
+
+    Raises
+    ------
+    BadArgument
+        The rate is not above zero, the method is unknown, times are no numbers, or arrays do not fit together.
+
+    Examples
+    --------
+    >>> from sensorium_data.clock import TickClock
+    >>> clock = TickClock.from_runs(Fraction(10), [(0, 3)])
+    >>> values, mask = resample(np.array([0.0, 1.0, 4.0]), clock, 20)
+    >>> values
+    array([0. , 0.5, 1. , 2.5, 4. , nan])
+    >>> mask
+    array([ True,  True,  True,  True,  True, False])
+    """
+    given = values if _is_tensor(values) else _checked(values)
+    if len(given.shape) < 1 or given.shape[0] != clock.n_samples:
+        held = f"values of shape {tuple(given.shape)} for {clock.n_samples} samples of the clock"
+        raise BadArgument(f"{held}, expected (time, …)", code="bad-shape")
+    offsets_ns = None if offsets_s is None else _whole_offsets(offsets_s)
+    resampler = Resampler(clock, as_rate(rate_hz), method=method, offsets_ns=offsets_ns, lag_ns=as_ns(lag_s))
+    start_ns, n = _outputs(clock, resampler.rate, start_s, n_samples, stop_s)
+    if not isinstance(given, np.ndarray):
+        from sensorium_data.tensors import resampled
+
+        return resampled(given, resampler, start_ns, n)
+    out, mask = np.empty((n, *given.shape[1:]), output_dtype(given.dtype)), np.empty(n, np.bool_)
+    resampler.into(out, mask, given, 0, start_ns)
+    return out, mask
+
+
+def _is_tensor(values: object) -> bool:
+    """Return whether this is a tensor; where torch was not imported nothing is."""
+    return "torch" in sys.modules and isinstance(values, sys.modules["torch"].Tensor)
+
+
+def _checked(values: Any) -> NDArray[Any]:  # noqa: ANN401  # whatever was given
+    if is_masked(values):
+        raise BadArgument(f"values are {MASKED}", code="masked-array")
+    return np.asarray(values)
+
+
+def _whole_offsets(offsets_s: ArrayLike) -> NDArray[np.int64]:
+    offsets = np.asarray(offsets_s)
+    if offsets.dtype.kind == "f" and len(wrong := np.flatnonzero(~np.isfinite(offsets))):
+        what = f"the offset of channel {wrong[0]} is {offsets.flat[wrong[0]]}"
+        raise BadArgument(f"{what}, expected seconds", code="bad-offsets")
+    return whole_nanoseconds(offsets_s)
+
+
+def _outputs(
+    clock: Clock,
+    rate: Fraction,
+    start_s: float | str | Fraction | None,
+    n_samples: int | None,
+    stop_s: float | str | Fraction | None,
+) -> tuple[Fraction, int]:
+    """Return the time of the first output in nanoseconds, and how many there are."""
+    if n_samples is not None and stop_s is not None:
+        raise BadArgument("`n_samples` and `stop_s` were both given; either says where to stop", code="bad-stop")
+    first, end = _extent(clock)
+    start = first if start_s is None else _exact_ns(start_s)
+    if n_samples is not None:
+        if n_samples < 0:
+            raise BadArgument(f"`n_samples` is {n_samples}, expected 0 or more", code="bad-length")
+        return start, n_samples
+    if stop_s is None and not isinstance(clock, TickClock):
+        return start, max(0, floor((end - start) * rate / NANOSECOND) + bool(clock.n_samples))
+    stop = end if stop_s is None else _exact_ns(stop_s)
+    return start, max(0, ceil((stop - start) * rate / NANOSECOND))
+
+
+def _extent(clock: Clock) -> tuple[Fraction, Fraction]:
+    """Return the times between which a clock has values, in nanoseconds; the end of explicit times has one itself."""
+    if not clock.n_samples:
+        return Fraction(0), Fraction(0)
+    if isinstance(clock, TickClock):
+        return clock.grid.ns(int(clock.segments[0, 0])), clock.grid.ns(int(clock.segments[-1, 1]))
+    return Fraction(int(clock.times_ns[0])), Fraction(int(clock.times_ns[-1]))
+
+
+def _exact_ns(time_s: float | str | Fraction) -> Fraction:
+    as_ns(time_s)  # refuses what is no time
+    return (time_s if isinstance(time_s, Fraction) else Fraction(str(time_s))) * NANOSECOND

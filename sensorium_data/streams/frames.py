@@ -1,0 +1,81 @@
+"""The clock of windows: each trial counts frames of the output rate from its own start."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sensorium_data.grid import NANOSECOND, Grid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sensorium_data.handle import SessionHandle
+
+__all__ = ["TrialFrames", "snapped"]
+
+
+class TrialFrames:
+    """Frame f of a trial is at its start plus f / rate; a trial has those that begin before its stop.
+
+    Parameters
+    ----------
+    handle : SessionHandle
+    rate : Fraction, hertz
+
+    Attributes
+    ----------
+    grid : Grid
+        What start and stop of the trials are counted in.
+    starts, stops : (trial,) int64, ticks of the grid
+    n_frames : (trial,) int64
+        0 where a trial is missing.
+    there : (trial,) bool
+        Trials that are not missing.
+    """
+
+    def __init__(self, handle: SessionHandle, rate: Fraction) -> None:
+        self.grid: Grid = handle.grid
+        self.rate = rate
+        self.starts: NDArray[np.int64] = handle.trials["start"]
+        self.stops: NDArray[np.int64] = handle.trials["stop"]
+        self.there = ~handle.trials["missing"].astype(np.bool_)
+        self.n_frames = np.where(self.there, self._counted(), 0).astype(np.int64)
+
+    @property
+    def rounded(self) -> bool:
+        """True where the trials' ends were rounded to nanoseconds when they were written."""
+        return self.grid.rate == NANOSECOND
+
+    def _counted(self) -> NDArray[np.int64]:
+        # Both ends may have been rounded: a frame that begins in the last nanosecond before the stop is the stop.
+        lengths = np.maximum(self.stops - self.starts - self.rounded, 0)
+        each = self.rate / self.grid.rate
+        if int(lengths.max(initial=0)) * each.numerator >= 2**62:
+            lengths = lengths.astype(object)
+        counted: NDArray[np.int64] = -(-lengths * each.numerator // each.denominator)
+        return counted.astype(np.int64)
+
+    def start_ns(self, trial_row: int, frame: int = 0) -> Fraction:
+        """Return the time of a frame in nanoseconds, exact."""
+        start = self.grid.ns(int(self.starts[trial_row]))
+        return Fraction(start + frame * NANOSECOND / self.rate if frame else start)
+
+    def overlap(self) -> bool:
+        """Return whether any two trials overlap in time."""
+        order = np.argsort(self.starts[self.there], kind="stable")
+        starts, stops = self.starts[self.there][order], self.stops[self.there][order]
+        return bool(np.any(np.maximum.accumulate(stops)[:-1] > starts[1:]))
+
+
+def snapped(grid: Grid, start_ns: Fraction) -> Fraction:
+    """Return a time, or that of the tick which rounds to it: whole nanoseconds are what times are kept in.
+
+    1/3 s is kept as 333333333 ns. On a clock of 30 Hz that is tick 10, a third of a nanosecond later.
+    """
+    if start_ns.denominator != 1:
+        return start_ns
+    exact = grid.ns(grid.tick_from_rounded(int(start_ns)))
+    return Fraction(exact) if round(exact) == start_ns else start_ns
