@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sensorium_data.conversion import audit_source as audit
     from sensorium_data.conversion import convert as convert
     from sensorium_data.conversion import convert_all as convert_all
+    from sensorium_data.intervals import Intervals as Intervals
+    from sensorium_data.sessionset import SessionSet as SessionSet
+    from sensorium_data.sessionset import open_sessions as open_sessions
     from sensorium_data.stimuli import StimulusGroups as StimulusGroups
     from sensorium_data.stimuli import stimulus_groups as stimulus_groups
     from sensorium_data.views import Session as Session
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "Intervals",
     "Session",
+    "SessionSet",
     "SignalData",
     "StimulusGroups",
     "__version__",
@@ -37,6 +42,7 @@ __all__ = [
     "convert_all",
     "errors",
     "open_session",
+    "open_sessions",
     "stimulus_groups",
     "testing",
     "write_session",
@@ -45,13 +51,16 @@ __all__ = [
 # Where each public name lives. Nothing heavy is imported before it is asked for (PEP 562): `import sensorium_data`
 # must stay under 0.15 s, and numpy, zarr and xarray together cost five times that.
 _HOME = {
+    "Intervals": "intervals",
     "Session": "views",
+    "SessionSet": "sessionset",
     "SignalData": "writing",
     "StimulusGroups": "stimuli",
     "audit": "conversion",
     "convert": "conversion",
     "convert_all": "conversion",
     "open_session": "views",
+    "open_sessions": "sessionset",
     "stimulus_groups": "stimuli",
     "write_session": "writing",
 }

@@ -181,7 +181,7 @@ class TickRuler(Ruler):
         segment = picks.segment[:, 0]
         fine = picks.valid.all(axis=1) & self.between(picks) & (self.method != "mean")
         if self.method == "nearest":  # half a tick before a segment stops, the next row is of another
-            pass
+            fine &= picks.last.max(axis=1) < (self._segments[1] + self._rows)[segment]
         return np.where(fine, segment, -1)
 
     def interleaving(self, start_ns: Fraction, n: int, segment: int, first_row: int) -> Grain:

@@ -11,7 +11,6 @@ from xarray import Dataset, Variable  # noqa: TID253  # only views import this m
 from xarray.backends import BackendArray  # noqa: TID253
 from xarray.core import indexing  # noqa: TID253
 
-from sensorium_data.clock import TickClock
 from sensorium_data.errors import BadArgument
 from sensorium_data.grid import NANOSECOND, Grid
 from sensorium_data.lazy import DASK_BYTES, plain_key
@@ -19,7 +18,6 @@ from sensorium_data.presentation import own_dims
 from sensorium_data.selecting import names_of
 from sensorium_data.spans import ends_of, extent_of
 from sensorium_data.streams import open_streams
-from sensorium_data.streams.frames import snapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,6 +34,7 @@ __all__ = ["resampled"]
 
 Key: TypeAlias = "int | slice | NDArray[Any]"
 BLOCK_BYTES = 32_000_000  # computed at once; more would hold the source samples of a whole session beside the result
+MASKED_AT_ONCE = 1 << 20  # samples
 GAP = 20  # samples that are computed for nothing rather than begin anew: a chunk is as many
 
 
@@ -64,10 +63,7 @@ def resampled(
     data: dict[str, Variable] = {}
     coords: dict[str, Any] = {"time": ("time", _times_s(start, streams.rate, n), {"units": "s"})}
     for name in streams:
-        # Whole nanoseconds may stand for a tick of the stream; every part of the view must then count from that tick.
-        clock = handle.clocks.get(name)
-        begin = snapped(clock.grid, start) if isinstance(clock, TickClock) else start
-        data[name], mask, channels = _variable(session, _Samples(streams, name, begin, n), method)
+        data[name], mask, channels = _variable(session, _Samples(streams, name, start, n), method)
         coords |= channels | {f"mask_{name}": mask}
     rate = streams.rate
     return Dataset(data, coords, {"session": key, "rate_hz": float(rate), "rate": str(rate)})
@@ -89,21 +85,16 @@ def _times_s(start_ns: Fraction, rate: Fraction, n: int) -> NDArray[np.float64]:
 
 
 class _Samples:
-    """Samples of one stream at the output times; remembers which are valid, as nothing else tells without reading."""
+    """Samples of one stream at the output times."""
 
     def __init__(self, streams: Streams, name: str, start_ns: Fraction, n: int) -> None:
         self._streams, self.name, self._start_ns = streams, name, start_ns
         self.stream = streams[name]
         self.rate, self.n = streams.rate, n
-        self._known, self._mask = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave behind what was found out: a recipe is the same before and after it was used."""
-        return {"args": (self._streams, self.name, self._start_ns, self.n)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take a recipe up in another process."""
-        self.__init__(*state["args"])  # type: ignore[misc]
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as a recipe."""
+        return type(self), (self._streams, self.name, self._start_ns, self.n)
 
     @property
     def block(self) -> int:
@@ -118,9 +109,7 @@ class _Samples:
     def into(self, out: NDArray[Any], first: int) -> None:
         """Compute samples [first, first + len(out)) into place."""
         mask = np.empty(len(out), np.bool_)
-        self.stream.at(out, mask, self._start_ns + first * NANOSECOND / self.rate)
-        self._mask[first : first + len(out)] = mask
-        self._known[first : first + len(out)] = True
+        self.stream.at(out, mask, self._start_ns, first)
 
     def empty(self, n: int) -> NDArray[Any]:
         """Return room for n samples."""
@@ -141,10 +130,11 @@ class _Samples:
         return found
 
     def valid(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of some samples are valid, in their order."""
-        for first, last in _runs(np.unique(rows[~self._known[rows]]), self.block):
-            self.into(self.empty(last - first), first)
-        return self._mask[rows]
+        """Return which of some samples are valid, in their order; none is read."""
+        good = np.zeros(self.n, np.bool_)
+        for first, last in _runs(np.unique(rows), MASKED_AT_ONCE):
+            good[first:last] = self.stream.valid(self._start_ns, first, last - first)
+        return good[rows]
 
 
 def _runs(rows: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:

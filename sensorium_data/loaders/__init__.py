@@ -13,5 +13,20 @@ from sensorium_data.loaders.collate import collate
 from sensorium_data.loaders.dataset import WindowDataset
 from sensorium_data.loaders.front import make_loader
 from sensorium_data.loaders.loader import WindowLoader
+from sensorium_data.loaders.statistics import Statistics
+from sensorium_data.loaders.statistics_fit import fit_statistics
+from sensorium_data.loaders.transforms import compose, fill_missing, normalise, official2022, official2023
 
-__all__ = ["WindowDataset", "WindowLoader", "collate", "make_loader"]
+__all__ = [
+    "Statistics",
+    "WindowDataset",
+    "WindowLoader",
+    "collate",
+    "compose",
+    "fill_missing",
+    "fit_statistics",
+    "make_loader",
+    "normalise",
+    "official2022",
+    "official2023",
+]

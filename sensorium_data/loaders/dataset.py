@@ -17,7 +17,7 @@ from sensorium_data.streams import open_streams
 from sensorium_data.windows import legal_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from fractions import Fraction
 
     import torch
@@ -242,6 +242,9 @@ class WindowDataset(Dataset[Any]):
 
     def __len__(self) -> int:
         return len(self.windows)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
 
     def __getitem__(self, index: int) -> Any:  # noqa: ANN401  # a dict, or what the transform makes of it
         """Return the tensors of one window, without a batch axis."""

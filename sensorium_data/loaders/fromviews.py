@@ -203,24 +203,30 @@ class _View(Stream):
         self._read(out[:n], mask[:n], start + first)
         out[n:], mask[n:] = self._missing, False
 
-    def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction) -> None:
-        """Write len(out) samples from a time in nanoseconds on, and where they are valid.
+    def valid(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+        """Return which of the samples [first, first + n) counted from a time are valid, (n,) bool."""
+        out, mask = np.empty((n, *self.shape), self.dtype), np.empty(n, np.bool_)
+        self.at(out, mask, start_ns, first)
+        return mask
+
+    def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction, first: int = 0) -> None:
+        """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid.
 
         Raises
         ------
         BadArgument
             The view has no sample at such times: it is not resampled again.
         """
-        tick = (start_ns - self._clock.origin_ns) * self._clock.rate / NANOSECOND
+        tick = (start_ns - self._clock.origin_ns) * self._clock.rate / NANOSECOND + first
         if tick.denominator != 1:
             what = f"{self.name}: a view has no sample at {float(start_ns / NANOSECOND):.9f} s"
             raise BadArgument(what, hint="resample the session before the view is made", code="bad-view")
         out[...], mask[...] = self._missing, False
-        for row, (first, last) in zip(self._starts.tolist(), self._clock.segments.tolist(), strict=False):
-            lo, hi = max(first, int(tick)), min(last, int(tick) + len(out))
+        for row, (start, stop) in zip(self._starts.tolist(), self._clock.segments.tolist(), strict=False):
+            lo, hi = max(start, int(tick)), min(stop, int(tick) + len(out))
             if lo < hi:
                 at = slice(lo - int(tick), hi - int(tick))
-                self._read(out[at], mask[at], row + lo - first)
+                self._read(out[at], mask[at], row + lo - start)
 
     @property
     def _missing(self) -> float:

@@ -50,8 +50,12 @@ class Stream(ABC):
         del trial_row, first, n
 
     @abstractmethod
-    def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction) -> None:
-        """Write len(out) samples from a time in nanoseconds on, and where they are valid."""
+    def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction, first: int = 0) -> None:
+        """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid."""
+
+    @abstractmethod
+    def valid(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+        """Return which of the samples [first, first + n) counted from a time are valid, (n,) bool; none is read."""
 
     @abstractmethod
     def usable(self, trial_row: int, n: int, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:

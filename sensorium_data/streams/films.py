@@ -13,6 +13,7 @@ from sensorium_data.reading import open_reader
 from sensorium_data.store.layout import Paths
 from sensorium_data.streams.base import Stream
 from sensorium_data.streams.chunks import KeptChunks
+from sensorium_data.streams.frames import snapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,14 +113,25 @@ class FilmStream(Stream):
         if self._each == 1 and not self._lag_ns and first + n <= self._length[trial_row]:
             self.reader.prefetch(int(self._first_row[trial_row]) + first, n)
 
-    def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction) -> None:
-        """Write len(out) samples from a time in nanoseconds on, and where they are valid."""
+    def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction, first: int = 0) -> None:
+        """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid."""
         out[...], mask[...] = self._empty, False
-        for piece in self._pieces(start_ns + self._lag_ns, len(out)):
+        for piece in self._pieces(self._nth(start_ns, first), len(out)):
             n = int(np.searchsorted(piece.frames, self._length[piece.trial_row]))  # frames never go back
             if n:
                 self._gather(out[piece.start : piece.start + n], piece.trial_row, piece.frames[:n])
                 mask[piece.start : piece.start + n] = True
+
+    def valid(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+        """Return which of the samples [first, first + n) counted from a time are valid, (n,) bool; none is read."""
+        good = np.zeros(n, np.bool_)
+        for piece in self._pieces(self._nth(start_ns, first), n):
+            good[piece.start : piece.stop] = piece.frames < self._length[piece.trial_row]
+        return good
+
+    def _nth(self, start_ns: Fraction, first: int) -> Fraction:
+        """Return when what is served as the first-th sample from a time on is on the screen."""
+        return snapped(self._frames.grid, start_ns) + first * NANOSECOND / self._frames.rate + self._lag_ns
 
     def _gather(self, out: NDArray[Any], trial_row: int, frames: NDArray[np.int64]) -> None:
         first, n = int(frames[0]), int(frames[-1] - frames[0]) + 1
@@ -138,7 +150,8 @@ class FilmStream(Stream):
         begin, end = grid.tick_from(start_ns - NANOSECOND), grid.tick_from(start_ns + n * step + NANOSECOND)
         near = np.flatnonzero(there & (self._frames.stops >= begin) & (self._frames.starts <= end))
         for row in near[np.argsort(self._frames.starts[near], kind="stable")].tolist():
-            trial_start = self._frames.start_ns(row)
+            # A start that was rounded up must not make its first frame late.
+            trial_start = self._frames.start_ns(row) - Fraction(self._frames.rounded, 2)
             first = max(0, ceil((trial_start - start_ns) / step))
             last = min(n, ceil((grid.ns(int(self._frames.stops[row])) - self._frames.rounded - start_ns) / step))
             if first < last:

@@ -125,9 +125,15 @@ class SignalStream(Stream):
         if (row := int(base[trial_row])) >= 0 and first + n <= span[trial_row]:
             self.samples.reader.prefetch(row + first, n)
 
-    def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction) -> None:
-        """Write len(out) samples from a time in nanoseconds on, and where they are valid."""
-        self._resample(out, mask, self._from(start_ns))
+    def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction, first: int = 0) -> None:
+        """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid."""
+        self._resample(out, mask, self._from(start_ns) + first * NANOSECOND / self._frames.rate)
+
+    def valid(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+        """Return which of the samples [first, first + n) counted from a time are valid, (n,) bool; none is read."""
+        begin, end = self._resampler.support(self._from(start_ns) + first * NANOSECOND / self._frames.rate, n)
+        good: NDArray[np.bool_] = end > begin
+        return good if self._nan_before is None else good & none_between(self._nan_before, begin, end)
 
     def _resample(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction) -> None:
         if (rows := self._resampler.copied(start_ns, len(out))) is not None:

@@ -30,7 +30,8 @@ def item(trial: int = 4, session: str = "mouse", n: int = 6) -> Official2023:
 def test_a_tuple_for_code_that_takes_tuples() -> None:
     made = item()
     videos, responses, behavior, pupil_center = made
-    assert list(made)[0] is made[0] is made.videos is videos
+    assert [*made][0] is made[0]  # noqa: RUF015  # as official code writes it
+    assert made[0] is made.videos is videos
     assert made[1:] == (responses, behavior, pupil_center)
     assert len(made) == 4
     assert list(made._asdict()) == list(made._fields) == ["videos", "responses", "behavior", "pupil_center"]
@@ -46,7 +47,7 @@ def test_a_mapping_for_code_that_takes_names() -> None:
     assert "mask" in made
     assert "images" not in made
     assert made.videos in made
-    whole: dict[str, Any] = dict(made)  # type: ignore[call-overload]  # what has keys and answers to them is a mapping
+    whole: dict[str, Any] = dict(made)
     assert list(whole) == list(made.keys()) == [*made._fields, "mask", "session", "trial_id", "start_frame"]
     assert [*made.values()] == [value for _, value in made.items()]
     assert whole["behavior"] is made.behavior
@@ -98,10 +99,10 @@ def test_batches(collate: Any) -> None:
     assert type(batch) is Official2023
     assert [tuple(value.shape) for value in batch] == [(2, 3, 6, 2, 4), (2, 5, 6), (2, 2, 6), (2, 2, 6)]
     assert batch.responses[:, 0, 0].tolist() == [1, 4]
-    assert {name: mask.sum(1).tolist() for name, mask in batch.mask.items()} == dict.fromkeys(batch._fields, [1, 4])
+    assert {name: mask.sum(1).tolist() for name, mask in batch.mask.items()} == {name: [1, 4] for name in batch._fields}
     assert batch.session == "mouse"
-    assert batch.trial_id.tolist() == [1, 4]
-    assert batch.start_frame.dtype == torch.int64
+    assert batch["trial_id"].tolist() == [1, 4]
+    assert batch["start_frame"].dtype == torch.int64
     assert collate([item(session="a"), item(session="b")]).session == ("a", "b")
 
 

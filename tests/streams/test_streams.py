@@ -289,3 +289,39 @@ def test_unknown_streams_are_answered_with_near_misses(own: sd.Session) -> None:
         streams_of(own, lag_s={"pupill": 1})
     with pytest.raises(BadArgument, match="verify"):
         streams_of(own, verify="frist")
+
+
+def test_a_trial_whose_start_was_rounded_up_is_not_a_frame_late(tmp_path: Path) -> None:
+    films = {
+        name: np.full((10, 2, 2), at, np.uint8) + np.arange(10, dtype=np.uint8)[:, None, None]
+        for name, at in (("a", 1), ("b", 101))
+    }
+    sd.write_session(
+        tmp_path / "thirds.zarr",
+        identity="thirds",
+        signals=[sd.SignalData("responses", np.arange(180.0).reshape(90, 2), unit="1", rate_hz=30)],
+        trials={"start_s": [1 / 3, 2 / 3, 1.0], "stop_s": [2 / 3, 1.0, 4 / 3], "stimulus": ["a", "b", "a"]},
+        stimuli=films,
+        frame_rate_hz=30,
+    )
+    session = sd.open_session(tmp_path / "thirds.zarr")
+    view = session.resample(30, (0, 1.5), ["video", "responses"])
+    shown = np.concatenate([np.zeros(10), np.arange(1, 11), np.arange(101, 111), np.arange(1, 11), np.zeros(5)])
+    np.testing.assert_array_equal(view["video"][:, 0, 0], shown)
+    np.testing.assert_array_equal(view["mask_video"], shown > 0)
+    np.testing.assert_array_equal(view["responses"][:, 0], 2.0 * np.arange(45))
+    assert [view["video"][k, 0, 0].item() for k in range(45)] == shown.tolist()
+    streams = streams_of(session)
+    assert streams.n_frames.tolist() == [10, 10, 10]
+    for row in range(3):
+        np.testing.assert_array_equal(
+            filled(streams["responses"], row, 0, 10)[0][:, 0], 2.0 * np.arange(10 * row + 10, 10 * row + 20)
+        )
+
+
+def test_what_is_valid_is_known_without_reading(own: sd.Session) -> None:
+    for options in ({}, {"lag_s": 0.3}, {"method": "mean"}, {"method": "previous"}):
+        for stream in streams_of(own, rate_hz=7.7, **options).values():
+            out, mask = np.empty((350, *stream.shape), stream.dtype), np.empty(350, np.bool_)
+            stream.at(out, mask, Fraction(0), 3)
+            np.testing.assert_array_equal(stream.valid(Fraction(0), 3, 350), mask)
