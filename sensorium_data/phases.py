@@ -126,7 +126,7 @@ class Steps(NamedTuple):
 def _steps(rest: int, below: int, over: int, under: int, n: int) -> Steps:
     shared = lcm(below, under)
     first, each = rest * (shared // below), over * (shared // under)
-    fits = max(first + n * each, shared) < EXACT
+    fits = max(first + max(n, 1) * each, shared) < EXACT
     counted = first + np.arange(n, dtype=np.int64 if fits else object) * each
     ticks, rests = counted // shared, counted % shared
     hit = (rests == 0).astype(np.bool_)

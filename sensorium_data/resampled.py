@@ -133,7 +133,7 @@ class _Samples:
         """Return which of some samples are valid, in their order; none is read."""
         good = np.zeros(self.n, np.bool_)
         for first, last in _runs(np.unique(rows), MASKED_AT_ONCE):
-            good[first:last] = self.stream.valid(self._start_ns, first, last - first)
+            good[first:last] = self.stream.validity(self._start_ns, first, last - first)
         return good[rows]
 
 

@@ -203,7 +203,7 @@ class _View(Stream):
         self._read(out[:n], mask[:n], start + first)
         out[n:], mask[n:] = self._missing, False
 
-    def valid(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+    def validity(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
         """Return which of the samples [first, first + n) counted from a time are valid, (n,) bool."""
         out, mask = np.empty((n, *self.shape), self.dtype), np.empty(n, np.bool_)
         self.at(out, mask, start_ns, first)

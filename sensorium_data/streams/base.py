@@ -54,7 +54,7 @@ class Stream(ABC):
         """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid."""
 
     @abstractmethod
-    def valid(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+    def validity(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
         """Return which of the samples [first, first + n) counted from a time are valid, (n,) bool; none is read."""
 
     @abstractmethod

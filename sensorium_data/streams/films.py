@@ -122,7 +122,7 @@ class FilmStream(Stream):
                 self._gather(out[piece.start : piece.start + n], piece.trial_row, piece.frames[:n])
                 mask[piece.start : piece.start + n] = True
 
-    def valid(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+    def validity(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
         """Return which of the samples [first, first + n) counted from a time are valid, (n,) bool; none is read."""
         good = np.zeros(n, np.bool_)
         for piece in self._pieces(self._nth(start_ns, first), n):

@@ -129,7 +129,7 @@ class SignalStream(Stream):
         """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid."""
         self._resample(out, mask, self._from(start_ns) + first * NANOSECOND / self._frames.rate)
 
-    def valid(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+    def validity(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
         """Return which of the samples [first, first + n) counted from a time are valid, (n,) bool; none is read."""
         begin, end = self._resampler.support(self._from(start_ns) + first * NANOSECOND / self._frames.rate, n)
         good: NDArray[np.bool_] = end > begin

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import sensorium_data as sd
@@ -14,13 +16,15 @@ from sensorium_data.testing import write_sensorium2022, write_sensorium2023
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.loaders.byhand import ByHand
+
 # The second Python of CI has no torch, which is gigabytes; without it there is nothing here that could run.
 collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["*.py"]
 
 FIRST, SECOND = "29515-10-12", "29156-11-10"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Mice:
     """Two mice that were shown films of one size, with different neurons; the second lacks some file numbers.
 
@@ -40,9 +44,12 @@ class Mice:
     def both(self) -> list[Path]:
         return [self.first, self.second]
 
-    @property
-    def sessions(self) -> dict[str, sd.Session]:
-        return {FIRST: sd.open_session(self.first), SECOND: sd.open_session(self.second)}
+    @cached_property
+    def by_hand(self) -> ByHand:
+        """What the trials hold."""
+        from tests.loaders.byhand import ByHand  # which needs torch
+
+        return ByHand(self.both)
 
 
 @pytest.fixture(scope="session")
@@ -70,3 +77,61 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Pictures:
     source = write_sensorium2022(folder, kind="splus", n_neurons=6, frame_shape=(16, 20), behavior_nan=True)
     sd.convert(source, folder / "pictures.zarr")
     return Pictures(folder / "pictures.zarr", source)
+
+
+@dataclass(frozen=True)
+class Own:
+    """A recording of one's own: responses at 8 Hz with a gap and phases, irregular running, films at 30 Hz.
+
+    Attributes
+    ----------
+    store : Path
+        Trials 0, 1 and 3 are for training, 2 for testing; each begins where the one before stops.
+    other : Path
+        The same but for trial 2, in which every sample and pixel is another.
+    """
+
+    store: Path
+    other: Path
+
+
+@pytest.fixture(scope="session")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Own:
+    folder = tmp_path_factory.mktemp("own")
+    for name, more in (("one", 0), ("other", 100)):
+        write_own(folder / f"{name}.zarr", more)
+    return Own(folder / "one.zarr", folder / "other.zarr")
+
+
+def write_own(target: Path, more: int) -> None:
+    rng = np.random.default_rng(0)
+    ends = [1, 1 + 80 / 30, 6, 8.5, 11]
+    times = {
+        "responses": np.concatenate([np.arange(70), np.arange(73, 104)]) / 8,  # the gap is in the last trial
+        "pupil": 0.013 + np.arange(260) / 20,
+        "running": np.sort(rng.uniform(0, 12.5, 250)),
+    }
+    values = {"responses": rng.normal(size=(101, 3)), "pupil": rng.normal(size=260), "running": rng.normal(size=250)}
+    for name, at in times.items():
+        values[name][(at >= ends[2]) & (at < ends[3])] += more
+    films = {name: np.full((n, 4, 6), i + 1, np.uint8) for i, (name, n) in enumerate((("a", 81), ("b", 70), ("d", 70)))}
+    sd.write_session(
+        target,
+        identity="own",
+        signals=[
+            sd.SignalData(
+                "responses", values["responses"].astype(np.float32), unit="1", rate_hz=8, runs=[(0, 70), (73 / 8, 31)]
+            ),
+            sd.SignalData("pupil", values["pupil"], unit="px", rate_hz=20, start_s=0.013),
+            sd.SignalData("running", values["running"], unit="cm/s", times_s=times["running"]),
+        ],
+        neurons={"offset_s": [0, 0.03, 0.08]},
+        trials={
+            "start_s": ends[:-1],
+            "stop_s": ends[1:],
+            "tier": ["train", "train", "live_test_main", "train"],
+            "stimulus": ["a", "b", "c", "d"],
+        },
+        stimuli=films | {"c": np.full((75, 4, 6), 9 + more, np.uint8)},
+        frame_rate_hz=30,
+    )

@@ -11,37 +11,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorium_data.loaders import WindowDataset
+from tests.loaders.byhand import ByHand
 from tests.loaders.conftest import FIRST
-from tests.loaders.handmade import item_of
 from tests.loaders.served import differences
 
 if TYPE_CHECKING:
-    import sensorium_data as sd
     from tests.loaders.conftest import Mice, Pictures
 
 TIERS = ["train", "oracle", "live_test_main", "live_test_bonus", "final_test_main", "final_test_bonus"]
 TEST_TIERS = TIERS[2:]
 
 
-def wrong_items(dataset: WindowDataset, sessions: dict[str, sd.Session]) -> list[str]:
+def wrong_items(dataset: WindowDataset, by_hand: ByHand) -> list[str]:
     """Say where items differ from what the trial itself holds."""
-    found = []
-    for i, window in enumerate(dataset.windows):
-        wanted = item_of(sessions[window.session], window.trial_id, window.start_frame, window.n_samples)
-        if dataset.static:
-            wanted["start_frame"] = 0
-        order = [*dataset.streams[0], "mask", "session", "trial_id", "start_frame"]
-        wanted = {name: wanted[name] for name in order}
-        wanted["mask"] = {name: wanted["mask"][name] for name in dataset.streams[0]}
-        found += differences(dataset[i], wanted, str(window))
-    return found
+    return [
+        what for i, window in enumerate(dataset.windows) for what in differences(dataset[i], by_hand.window(window))
+    ]
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_items_are_slices_of_their_trials(mice: Mice, tier: str) -> None:
     dataset = WindowDataset(mice.both, tier=tier, window=9, stride=4)
     assert len({window.session for window in dataset.windows}) == 2
-    assert wrong_items(dataset, mice.sessions) == []
+    assert wrong_items(dataset, mice.by_hand) == []
 
 
 @given(
@@ -61,22 +53,13 @@ def test_items_of_any_windows(
         mice.both, tier=tier, window=window, stride=stride, burn_in=burn_in, within=within, seed=seed
     )
     dataset.set_epoch(epoch)
-    sessions = mice.sessions
-    inside = [
-        i for i, w in enumerate(dataset.windows) if w.start_frame + window <= n_of(sessions[w.session], w.trial_id)
-    ]
+    by_hand = mice.by_hand
+    inside = [i for i, w in enumerate(dataset.windows) if w.start_frame + window <= by_hand.n_of(w.session, w.trial_id)]
     assert inside or within == "segment"
-    for i in inside[:6]:
-        one = dataset.windows[i]
-        wanted = item_of(sessions[one.session], one.trial_id, one.start_frame, window)
+    for i in inside[:8]:
         got = dataset[i]
-        assert differences(got, {name: wanted[name] for name in got}) == []
-        assert got["mask"]["video"].all()
-        assert all(bool(got["mask"][name].all()) for name in got["mask"] if name != "responses")
-
-
-def n_of(session: sd.Session, trial_id: int) -> int:
-    return int(session.trial(trial_id).sizes["time"])
+        assert differences(got, by_hand.window(dataset.windows[i])) == []
+        assert all(bool(mask.all()) for name, mask in got["mask"].items() if name != "responses")
 
 
 @pytest.mark.parametrize("tier", TEST_TIERS)
@@ -98,12 +81,12 @@ def test_tiers_with_and_without_responses_load_together(mice: Mice) -> None:
 def test_whole_trials_are_served_each_as_long_as_it_is(mice: Mice) -> None:
     """Where the eye was lost the samples are NaN and masked; nothing is cut."""
     dataset = WindowDataset(mice.both, tier=None, window="trial")
-    sessions = mice.sessions
-    n_there = sum(int((~session.handle.trials["missing"]).sum()) for session in sessions.values())
+    handles = [session.handle for session in mice.by_hand.sessions.values()]
+    n_there = sum(int((~handle.trials["missing"]).sum()) for handle in handles)
     assert len(dataset) == n_there
     assert {window.start_frame for window in dataset.windows} == {0}
     assert len({window.n_samples for window in dataset.windows}) > 2
-    assert wrong_items(dataset, sessions) == []
+    assert wrong_items(dataset, mice.by_hand) == []
     holes = [bool((~item["mask"]["pupil"]).any() & item["mask"]["pupil"].any()) for item in dataset]
     assert sum(holes) == 2  # one training trial and one of `oracle`
 
@@ -114,7 +97,7 @@ def test_no_window_holds_a_lost_eye_unless_it_is_not_required(mice: Mice) -> Non
     loose = WindowDataset(mice.first, window=12, stride=1, require=["video", "responses"])
     assert len(loose) > len(strict)
     assert not all(bool(item["mask"]["pupil"].all()) for item in loose)
-    assert wrong_items(loose, mice.sessions) == []
+    assert wrong_items(loose, mice.by_hand) == []
 
 
 def test_windows_longer_than_the_chosen_are_padded_with_the_mask(mice: Mice) -> None:
@@ -134,11 +117,8 @@ def test_windows_longer_than_the_chosen_are_padded_with_the_mask(mice: Mice) -> 
 def test_images_come_one_a_presentation(pictures: Pictures, tier: str | None) -> None:
     dataset = WindowDataset(pictures.store, tier=tier)
     assert dataset.static
-    import sensorium_data as sd
-
-    session = sd.open_session(pictures.store)
     assert len(dataset)
-    assert wrong_items(dataset, {dataset.keys[0]: session}) == []
+    assert wrong_items(dataset, ByHand([pictures.store])) == []
     assert dataset[0]["image"].shape == (16, 20)
     assert dataset[0]["mask"]["image"].shape == ()
 
@@ -179,7 +159,7 @@ def test_random_starts_are_drawn_anew_for_each_epoch_and_reach_every_start(mice:
         dataset.set_epoch(epoch)
         for window in dataset.windows:
             seen.setdefault(window.trial_id, set()).add(window.start_frame)
-    lengths = {trial: n_of(mice.sessions[FIRST], trial) for trial in seen}
+    lengths = {trial: mice.by_hand.n_of(FIRST, trial) for trial in seen}
     assert {trial: set(range(lengths[trial] - 26 + 1)) for trial in seen} == seen
     dataset.set_epoch(0)
     again = WindowDataset(mice.first, window=26, seed=1)

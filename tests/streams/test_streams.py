@@ -324,4 +324,4 @@ def test_what_is_valid_is_known_without_reading(own: sd.Session) -> None:
         for stream in streams_of(own, rate_hz=7.7, **options).values():
             out, mask = np.empty((350, *stream.shape), stream.dtype), np.empty(350, np.bool_)
             stream.at(out, mask, Fraction(0), 3)
-            np.testing.assert_array_equal(stream.valid(Fraction(0), 3, 350), mask)
+            np.testing.assert_array_equal(stream.validity(Fraction(0), 3, 350), mask)

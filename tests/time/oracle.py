@@ -138,10 +138,15 @@ def assert_is_the_oracles(case: Case, out: NDArray[Any], mask: NDArray[np.bool_]
 def clocks(draw: st.DrawFn, *, kinds: tuple[str, ...] = ("ticks", "times")) -> Clock:
     origin, rate = draw(st.sampled_from(ORIGINS)), draw(st.sampled_from(RATES))
     if draw(st.sampled_from(kinds)) == "times":
-        steps = draw(st.lists(st.integers(1, 5) | st.integers(1, 200_000_000), max_size=25))
+        step = draw(st.sampled_from([5, 60_000_000, 60_000_000, 200_000_000]))
+        steps = draw(
+            st.lists(st.integers(1, step), max_size=40) | st.lists(st.integers(1, step), min_size=20, max_size=40)
+        )
         return TimesClock(origin + np.cumsum([0, *steps], dtype=np.int64))
     tick, runs = draw(st.integers(-5, 10**6)), []
-    for gap, length in draw(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 15)), min_size=1, max_size=4)):
+    for gap, length in draw(
+        st.lists(st.tuples(st.integers(1, 4), st.integers(1, 15) | st.integers(20, 40)), min_size=1, max_size=4)
+    ):
         runs.append((tick + gap, tick + gap + length))
         tick += gap + length
     return TickClock.from_runs(rate, runs, origin_ns=origin)
@@ -168,13 +173,14 @@ def starts(draw: st.DrawFn, clock: Clock, rate: Fraction) -> Fraction:
 
 @st.composite
 def offsets(draw: st.DrawFn, n_channels: int) -> NDArray[np.int64] | None:
-    if (spread := draw(st.sampled_from([None, 0, 5, 20_000_000, 120_000_000, 400_000_000]))) is None:
+    if (spread := draw(st.sampled_from([None, None, 0, 5, 20_000_000, 60_000_000, 120_000_000, 400_000_000]))) is None:
         return None
     base = draw(st.sampled_from([0, 0, 13_000_000, -60_000_000]))
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     found = base + rng.integers(-spread // 2, spread // 2 + 1, n_channels)
-    # Some are whole samples of usual rates apart, so that outputs hit samples of some channels.
-    return np.where(rng.random(n_channels) < 0.3, base + 125_000_000 * rng.integers(-1, 2, n_channels), found)
+    # Some are one, or parts or a number of samples of 8 Hz, so that outputs hit samples of some channels.
+    usual = base + draw(st.sampled_from([0, 62_500_000, 125_000_000])) * rng.integers(-1, 2, n_channels)
+    return np.where(rng.random(n_channels) < draw(st.sampled_from([0.0, 0.3, 1.0])), usual, found)
 
 
 @st.composite
@@ -194,5 +200,5 @@ def cases(
     if dtype.kind == "f":
         values[rng.random(values.shape) < draw(st.sampled_from([0.0, 0.0, 0.02, 0.5]))] = np.nan
     shift = draw(st.sampled_from([0, 0, 0, 50_000_000, -125_000_000, 7]))
-    start, n = draw(starts(clock, rate)), draw(st.integers(0, 30))
+    start, n = draw(starts(clock, rate)), draw(st.integers(1, 6) | st.integers(0, 30))
     return Case(clock, values, rate, draw(st.sampled_from(methods)), start, n, draw(offsets(width)), shift)

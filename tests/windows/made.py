@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from sensorium_data.grid import Grid
@@ -85,10 +86,13 @@ class MadeStream(Stream):
     dims: tuple[str, ...] = ()
 
     def fill(self, out: Any, mask: Any, trial_row: int, first: int) -> None:
-        raise NotImplementedError
+        pytest.fail("which windows are legal is found out without reading one")
 
-    def at(self, out: Any, mask: Any, start_ns: Fraction) -> None:
-        raise NotImplementedError
+    def at(self, out: Any, mask: Any, start_ns: Fraction, first: int = 0) -> None:
+        pytest.fail("which windows are legal is found out without reading one")
+
+    def validity(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+        pytest.fail("windows ask what is usable")
 
     def tick(self, row: int, frame: int) -> int:
         """The tick that a frame shows: the last at or before it."""
