@@ -143,7 +143,7 @@ class TickRuler(Ruler):
         at = bisect_right(self._stops, start)
         if at == len(self._stops) or start < self._starts[at] or last > self._stops[at] or first >= last:
             return None
-        if False:
+        if self.method == "mean" and self._step < 1 and self.n_channels > 1:
             return None  # some channel may have no sample at all
         return slice(first + self._row_of[at], last + self._row_of[at])
 

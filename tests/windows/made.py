@@ -85,13 +85,13 @@ class MadeStream(Stream):
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype(np.float32))
     dims: tuple[str, ...] = ()
 
-    def fill(self, out: Any, mask: Any, trial_row: int, first: int) -> None:
+    def fill(self, *_: Any, **__: Any) -> None:
         pytest.fail("which windows are legal is found out without reading one")
 
-    def at(self, out: Any, mask: Any, start_ns: Fraction, first: int = 0) -> None:
+    def at(self, *_: Any, **__: Any) -> None:
         pytest.fail("which windows are legal is found out without reading one")
 
-    def validity(self, start_ns: Fraction, first: int, n: int) -> NDArray[np.bool_]:
+    def validity(self, *_: Any, **__: Any) -> NDArray[np.bool_]:
         pytest.fail("windows ask what is usable")
 
     def tick(self, row: int, frame: int) -> int:
