@@ -132,7 +132,7 @@ def _averaged(
         if k < least:
             total += samples(picks.first + k)
         else:
-            total += np.where(lined(n_samples > k), samples(picks.first + k), 0)
+            total += np.where(lined(n_samples > k), samples(np.minimum(picks.first + k, picks.last - 1)), 0)
     total /= lined(np.maximum(n_samples, 1))
     return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ import numpy as np
 
 from sensorium_data.describe import human_bytes
 from sensorium_data.errors import BadArgument, SlowReadWarning, counted, listed
+from sensorium_data.forks import refuse_fork
 from sensorium_data.grid import NANOSECOND
 from sensorium_data.handle import SessionHandle
 from sensorium_data.loaders.viewtimes import clock_of_view
@@ -171,7 +173,7 @@ class _View(Stream):
         mask = view.variables.get(f"{MASK}{name}")
         self._given = mask if mask is not None and mask.dims == ("time",) and mask.dtype == np.bool_ else None
         self._found: NDArray[np.bool_] | None = None
-        self._lock = Lock()
+        self._lock, self._process = Lock(), os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the lock behind; what was found out goes along, for it took a pass over all values."""
@@ -179,7 +181,7 @@ class _View(Stream):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a recipe up in another process."""
-        self.__dict__.update(state, _lock=Lock())
+        self.__dict__.update(state, _lock=Lock(), _process=os.getpid())
 
     @property
     def n_searched(self) -> int:
@@ -233,6 +235,8 @@ class _View(Stream):
         return np.nan if self.dtype.kind == "f" else 0
 
     def _read(self, out: NDArray[Any], mask: NDArray[np.bool_], row: int) -> None:
+        if self._values.chunks is not None:
+            refuse_fork(self._process, "dask")
         rows = slice(row, row + len(out))
         out[...] = self._values[rows].to_numpy()
         mask[...] = True if self._given is None else self._given[rows].to_numpy()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.errors import BadArgument, SlowReadWarning
+from sensorium_data.forks import refuse_fork
 from sensorium_data.reading.base import Reader
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ class ZarrReader(Reader):
     def __init__(
         self, store: OpenStore, path: str, *, columns: ArrayLike | None = None, verify: Verify = "first"
     ) -> None:
+        import zarr
+
         self._array, self._pid = store.array(path), os.getpid()
+        self._pipeline = str(zarr.config.get("codec_pipeline.path"))
         dtype = np.dtype(self._array.dtype)
         if dtype.kind not in "biufc" or not self._array.ndim:
             what = f"{store.path}: `{path}` has no rows of numbers: {dtype}, shape {self._array.shape}"
@@ -66,6 +70,8 @@ class ZarrReader(Reader):
 
     def _opened(self) -> zarr.Array[Any]:
         if self._pid != os.getpid():
+            if not self._pipeline.startswith("zarr."):  # threads of its own, in Rust or C++, that no fork takes along
+                refuse_fork(self._pid, f"the codec pipeline {self._pipeline}")
             self._array, self._pid = self.store.array(self.path), os.getpid()
         return self._array
 

@@ -167,7 +167,19 @@ class SignalStream(Stream):
             return None
         start = self._from(self._frames.start_ns(trial_row))
         first, last = self._resampler.support(start, n)
-        return self._own(start, first, last, allowed)
+        own = self._own(start, first, last, allowed)
+        if self._resampler.offsets_ns is not None:
+            for i in np.flatnonzero(own & (first == last)).tolist():
+                own[i] = self._parts_own(start + i * NANOSECOND / self._frames.rate, allowed)
+        return own
+
+    def _parts_own(self, start_ns: Fraction, allowed: NDArray[np.bool_]) -> bool:
+        """Return whether no channel rests on a sample of a trial that is not allowed, where not all have a value."""
+        picks = self._resampler.picks(start_ns, 1)
+        if picks is None or not picks.valid.any():
+            return True
+        first, last = picks.first[picks.valid].min(keepdims=True), picks.last[picks.valid].max(keepdims=True)
+        return bool(none_between(self._trust.foreign_before(allowed), first, last)[0])
 
     def _own(
         self, start_ns: Fraction, first: NDArray[np.int64], last: NDArray[np.int64], allowed: NDArray[np.bool_]

@@ -77,9 +77,10 @@ class Trust:
     def foreign_before(self, allowed: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Return how many samples of trials that are not allowed come before each row, (row + 1,) int64."""
         key = allowed.tobytes()
-        if self._last is None or self._last[0] != key:
+        last = self._last  # once: another thread may put that of other trials in its place
+        if last is None or last[0] != key:
             foreign = self._frames.there & ~allowed
             starts, stops = self._frames.starts[foreign], self._frames.stops[foreign]
             rows = rows_within(self._clock, self._frames.grid, starts, stops)
-            self._last = key, counted_before(rows)
-        return self._last[1]
+            last = self._last = key, counted_before(rows)
+        return last[1]

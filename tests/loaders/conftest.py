@@ -89,21 +89,26 @@ class Own:
         Trials 0, 1 and 3 are for training, 2 for testing; each begins where the one before stops.
     other : Path
         The same but for trial 2, in which every sample and pixel is another.
+    training : Path
+        The same as the first, but all trials are for training.
     """
 
     store: Path
     other: Path
+    training: Path
 
 
 @pytest.fixture(scope="session")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Own:
     folder = tmp_path_factory.mktemp("own")
-    for name, more in (("one", 0), ("other", 100)):
-        write_own(folder / f"{name}.zarr", more)
-    return Own(folder / "one.zarr", folder / "other.zarr")
+    stores = Own(*(folder / f"{name}.zarr" for name in ("one", "other", "training")))
+    write_own(stores.store)
+    write_own(stores.other, more=100)
+    write_own(stores.training, test_tier="train")
+    return stores
 
 
-def write_own(target: Path, more: int) -> None:
+def write_own(target: Path, *, more: int = 0, test_tier: str = "live_test_main") -> None:
     rng = np.random.default_rng(0)
     ends = [1, 1 + 80 / 30, 6, 8.5, 11]
     times = {
@@ -129,7 +134,7 @@ def write_own(target: Path, more: int) -> None:
         trials={
             "start_s": ends[:-1],
             "stop_s": ends[1:],
-            "tier": ["train", "train", "live_test_main", "train"],
+            "tier": ["train", "train", test_tier, "train"],
             "stimulus": ["a", "b", "c", "d"],
         },
         stimuli=films | {"c": np.full((75, 4, 6), 9 + more, np.uint8)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sensorium_data as sd
+from sensorium_data.grid import as_ns
 from sensorium_data.loaders import WindowDataset
 from tests.loaders.conftest import FIRST, SECOND
 from tests.loaders.served import differences, same
@@ -85,13 +87,13 @@ def test_a_dtype_makes_sessions_of_two_precisions_fit(mice: Mice, tmp_path: Path
 
 
 def test_windows_go_on_into_the_next_trial_of_a_segment(mice: Mice) -> None:
-    dataset = WindowDataset(mice.first, tier=None, window=45, stride=11, within="segment", require=["video"])
+    dataset = WindowDataset(mice.first, tier=None, window=35, stride=7, within="segment", require=["video"])
     table = mice.by_hand.sessions[FIRST].handle.trials
     order = table["trial_id"].tolist()
     over = 0
     for i, window in enumerate(dataset.windows):
         row = order.index(window.trial_id)
-        parts, left = [], window.start_frame + 45
+        parts, left = [], window.start_frame + 35
         while left > 0:
             whole = window._replace(trial_id=order[row], start_frame=0, n_samples=int(table["n_valid"][row]))
             parts.append(mice.by_hand.window(whole))
@@ -99,12 +101,12 @@ def test_windows_go_on_into_the_next_trial_of_a_segment(mice: Mice) -> None:
             assert left <= 0 or table["tier"][row + 1] == table["tier"][row]
             row += 1
         over += len(parts) > 1
-        cut = slice(window.start_frame, window.start_frame + 45)
+        cut = slice(window.start_frame, window.start_frame + 35)
         item = dataset[i]
         for name in STREAMS:
             assert same(item[name], torch.cat([part[name] for part in parts])[cut])
             assert same(item["mask"][name], torch.cat([part["mask"][name] for part in parts])[cut])
-    assert over > 3
+    assert over > 1
 
 
 # -- clocks of their own
@@ -115,20 +117,26 @@ def test_windows_go_on_into_the_next_trial_of_a_segment(mice: Mice) -> None:
 @pytest.mark.parametrize("rate_hz", [20, 30, 7.7, "1000/33"])
 def test_items_are_what_resample_gives(own: Own, rate_hz: Any, method: Any, lag_s: Any) -> None:
     options: Any = {"rate_hz": rate_hz, "method": {"responses": method, "running": method}, "lag_s": {"pupil": lag_s}}
-    dataset = WindowDataset(own.store, tier=None, window=13, stride=8, require=["video"], **options)
-    session = sd.open_session(own.store)
-    trials = session.trials
+    dataset = WindowDataset(own.training, window=13, stride=8, require=["video"], **options)
+    session = sd.open_session(own.training)
+    streams = dataset.streams[0]
     cut: dict[int, Any] = {}
     for i, window in enumerate(dataset.windows):
         row = window.trial_id
         if row not in cut:
-            ends = (float(trials["start_s"][row]), float(trials["stop_s"][row]))
+            ends = (float(session.trials["start_s"][row]), float(session.trials["stop_s"][row]))
             cut[row] = session.resample(window=ends, **options).load()
         part = cut[row].isel(time=slice(window.start_frame, window.start_frame + 13))
         item = dataset[i]
-        for name in dataset.streams[0]:
-            np.testing.assert_array_equal(item["mask"][name], part[f"mask_{name}"], err_msg=name)
-            np.testing.assert_array_equal(item[name], part[name], err_msg=name)
+        for name in streams:
+            values, known = part[name].to_numpy(), part[f"mask_{name}"].to_numpy()
+            lag = Fraction(as_ns(lag_s), 10**9)
+            if name == "pupil" and lag:  # what lies before the first trial or behind the last is not served
+                times = [streams.start_ns(row, window.start_frame + k) / 10**9 + lag for k in range(13)]
+                outside = ~np.array([1 <= time < 11 for time in times])
+                values[outside], known[outside] = np.nan, False
+            np.testing.assert_array_equal(item["mask"][name], known, err_msg=name)
+            np.testing.assert_array_equal(item[name], values, err_msg=name)
     assert len(cut) == 4
 
 
@@ -161,7 +169,13 @@ def test_nothing_of_a_test_trial_reaches_a_training_window(
     options: Any = {"rate_hz": rate_hz, "method": method, "lag_s": lags, "window": window, "within": within}
     if window != "trial":
         options["stride"] = 3
-    one, other = (WindowDataset(store, require=require, **options) for store in (own.store, own.other))
+    try:
+        one = WindowDataset(own.store, require=require, **options)
+    except sd.errors.BadArgument:  # means of a slow signal at a fast rate
+        with pytest.raises(sd.errors.BadArgument, match="none of 3 trials has a"):
+            WindowDataset(own.other, require=require, **options)
+        return
+    other = WindowDataset(own.other, require=require, **options)
     assert one.windows == other.windows
     assert [what for i in range(len(one)) for what in differences(one[i], other[i], str(one.windows[i]))] == []
 
