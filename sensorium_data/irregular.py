@@ -48,7 +48,7 @@ class TimesRuler(Ruler):
         n_steps = n if self.method == "mean" else n - 1
         over = (over + self._late * below) * step.denominator + n_steps * step.numerator * below
         late = self._around(over, below * step.denominator)
-        if early is None or late is None or False:
+        if early is None or late is None or (self.method == "mean" and self.n_channels > 1):
             return None
         first, last = early.row, late.row + 1
         if self.method == "linear":

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from sensorium_data.errors import BadArgument, NoSuchItem, Problem, SensoriumError, counted, listed, near_miss
-from sensorium_data.opening import Opened, opened
 from sensorium_data.progress import ignore
-from sensorium_data.selecting import names_of
-from sensorium_data.tables import joined
+from sensorium_data.viewing.opening import Opened, opened
+from sensorium_data.viewing.selecting import names_of
+from sensorium_data.viewing.tables import joined
 from sensorium_data.views import Session
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from sensorium_data.progress import Report
     from sensorium_data.resample import Method
-    from sensorium_data.selecting import Names, Neurons
     from sensorium_data.sharing import StimulusGroups
-    from sensorium_data.spans import Number, Span
     from sensorium_data.stimuli import Train
+    from sensorium_data.viewing.selecting import Names, Neurons
+    from sensorium_data.viewing.spans import Number, Span
 
 __all__ = ["SessionSet", "open_sessions"]
 

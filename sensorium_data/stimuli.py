@@ -10,9 +10,9 @@ import numpy as np
 
 from sensorium_data.errors import NoSuchItem, StimulusLeakWarning, near_miss
 from sensorium_data.matching import match_films
-from sensorium_data.opening import opened
 from sensorium_data.progress import ignore
 from sensorium_data.sharing import Leak, Occurrence, Shared, StimulusGroups, leaks_of, shared_by, tier_rank
+from sensorium_data.viewing.opening import opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium_data.handle import SessionHandle
-    from sensorium_data.opening import Opened
     from sensorium_data.progress import Report
+    from sensorium_data.viewing.opening import Opened
 
 __all__ = ["Leak", "Occurrence", "Shared", "StimulusGroups", "stimulus_groups"]
 

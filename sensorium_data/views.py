@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from sensorium_data.describe import as_html, as_text
 from sensorium_data.handle import SessionHandle
-from sensorium_data.selecting import Wanted, chosen_rows
 from sensorium_data.store.layout import Paths
-from sensorium_data.tables import neuron_table, stimulus_table, trial_table
+from sensorium_data.viewing.describe import as_html, as_text
+from sensorium_data.viewing.selecting import Wanted, chosen_rows
+from sensorium_data.viewing.tables import neuron_table, stimulus_table, trial_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from sensorium_data.resample import Method
     from sensorium_data.schemas import Session as SessionDocument
-    from sensorium_data.selecting import Names, Neurons
-    from sensorium_data.spans import Number, Span
+    from sensorium_data.viewing.selecting import Names, Neurons
+    from sensorium_data.viewing.spans import Number, Span
 
 __all__ = ["Session", "open_session"]
 
@@ -152,7 +152,7 @@ class Session:
         StoreInvalid
             Values of it are missing or damaged.
         """
-        from sensorium_data.presentation import presentation
+        from sensorium_data.viewing.presentation import presentation
 
         return presentation(self, self.handle.trial_row(trial_id))
 
@@ -252,7 +252,7 @@ class Session:
         >>> session.resample(60, window=(1, 3), signals=["responses", "pupil"]).sizes["time"]
         120
         """
-        from sensorium_data.resampled import resampled
+        from sensorium_data.viewing.resampled import resampled
 
         return resampled(self, rate_hz, window, signals, method=method, lag_s=lag_s, offsets_s=offsets_s)
 
@@ -266,7 +266,7 @@ class Session:
         return {}
 
     def _lazy(self, path: str, *, name: str) -> xr.DataArray:
-        from sensorium_data.lazy import lazy_array
+        from sensorium_data.viewing.lazy import lazy_array
 
         return lazy_array(self.handle, path, name)
 

@@ -30,7 +30,7 @@ def _free(target: Path) -> int:
 
 def _as_zip(source: Path) -> str:
     """Return how big a zip is on the disk: sizes of sources are those of their unpacked files."""
-    from sensorium_data.describe import human_bytes
+    from sensorium_data.viewing.describe import human_bytes
 
     return f" ({human_bytes(source.stat().st_size)} as a zip)" if source.is_file() else ""
 
@@ -44,7 +44,7 @@ def summary(report: ConvertReport, source: Path) -> str:
     source : Path
         What was converted.
     """
-    from sensorium_data.describe import human_bytes
+    from sensorium_data.viewing.describe import human_bytes
 
     share = report.store_bytes / max(1, report.source_bytes)
     trials = f"{report.n_trials} trials ({report.n_withheld} withheld, {report.n_missing} missing)"
@@ -60,7 +60,7 @@ def summary(report: ConvertReport, source: Path) -> str:
 
 
 def _read_line(planned: ConvertReport, source: Path, target: Path, verb: str) -> str:
-    from sensorium_data.describe import human_bytes
+    from sensorium_data.viewing.describe import human_bytes
 
     return (
         f"{verb} {planned.reader} recording {planned.key}: {planned.n_neurons:,} neurons, {planned.n_trials} trials, "

@@ -28,8 +28,8 @@ Exit codes: 0, 4 no such store, 5 not a store, or damaged.""",
 @json_option
 def command(store: Path, as_json: bool) -> None:
     """Say what STORE holds, how big it is and where it comes from; with --json, its session document."""
-    from sensorium_data.describe import as_text
     from sensorium_data.handle import SessionHandle
+    from sensorium_data.viewing.describe import as_text
 
     handle = SessionHandle(store)
     if as_json:

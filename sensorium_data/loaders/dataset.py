@@ -12,8 +12,8 @@ from sensorium_data.loaders.fitting import check_fit, check_signals, check_trans
 from sensorium_data.loaders.items import Items, array_of, tensors_of
 from sensorium_data.loaders.state import digest
 from sensorium_data.loaders.transforms.base import bind
-from sensorium_data.opening import opened
 from sensorium_data.streams import open_streams
+from sensorium_data.viewing.opening import opened
 from sensorium_data.windows import legal_windows
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from sensorium_data.loaders.transforms.base import Item
-    from sensorium_data.opening import Opened
     from sensorium_data.reading import Verify
     from sensorium_data.resample import Method
     from sensorium_data.streams import Streams
+    from sensorium_data.viewing.opening import Opened
     from sensorium_data.windows import Served, Tier, Windows
 
 __all__ = ["Transform", "WindowDataset"]

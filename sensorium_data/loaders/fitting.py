@@ -67,11 +67,11 @@ def check_transform(transform: Transform | None) -> Transform | None:
     Raises
     ------
     BadArgument
-        It cannot be called.
+        It can neither be called nor bound to a session.
     """
-    if transform is None or callable(transform):
+    if transform is None or callable(transform) or callable(getattr(transform, "bind", None)):
         return transform
-    what = f"transform is {transform!r}, expected a function of an item"
+    what = f"transform is {transform!r}, expected a function of an item, or something to `bind` to each session"
     raise BadArgument(what, hint="`transforms.compose` makes one of several", code="bad-transform")
 
 

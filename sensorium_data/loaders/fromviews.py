@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.describe import human_bytes
 from sensorium_data.errors import BadArgument, SlowReadWarning, counted, listed
 from sensorium_data.forks import refuse_fork
 from sensorium_data.grid import NANOSECOND
@@ -23,6 +22,7 @@ from sensorium_data.resample import output_dtype
 from sensorium_data.schemas import ROLES
 from sensorium_data.streams import Stream, Streams
 from sensorium_data.streams.frames import TrialFrames
+from sensorium_data.viewing.describe import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

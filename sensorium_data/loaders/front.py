@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from sensorium_data.loaders.dataset import Transform
     from sensorium_data.loaders.ranks import LastStep
     from sensorium_data.loaders.schedule import Order
-    from sensorium_data.opening import Opened
     from sensorium_data.reading import Verify
     from sensorium_data.resample import Method
+    from sensorium_data.viewing.opening import Opened
     from sensorium_data.windows import Tier
 
 __all__ = ["make_loader"]

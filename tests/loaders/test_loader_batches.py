@@ -135,7 +135,7 @@ def test_partial_batches_are_left_out_on_request(mice: Mice) -> None:
     dataset = WindowDataset(mice.both, window=9, stride=7)
     sizes = [len(batch["trial_id"]) for batch in WindowLoader(dataset, batch_size=4, drop_last=True)]
     assert sizes == [4] * sum(n // 4 for n in dataset.sizes)
-    with pytest.raises(BadArgument, match="drop_last leaves 1 session without a batch of 9 windows") as caught:
+    with pytest.raises(BadArgument, match="drop_last leaves 1 session without a batch of 5 windows") as caught:
         WindowLoader(WindowDataset(mice.both, window=9), batch_size=5, drop_last=True)
     assert "smaller batches" in caught.value.hint
 
@@ -165,7 +165,7 @@ def test_the_official_layout_of_films(mice: Mice, order: Order) -> None:
             assert isinstance(batch, Official2023)
             videos, responses, *_ = batch
             assert videos is batch.videos
-            assert responses.shape == (n, NEURONS[batch.session], 9)
+            assert responses.shape == (n, NEURONS[str(batch.session)], 9)
             assert batch.responses.isnan().all() == (not batch.mask["responses"].any())
 
 
@@ -215,7 +215,7 @@ class NameOfSession:
 
 def test_transforms_of_ones_own(mice: Mice) -> None:
     dataset = WindowDataset(mice.both, window=9, seed=4)
-    plain = list(WindowLoader(dataset, batch_size=3))
+    plain = list(WindowLoader(dataset, batch_size=3, seed=4))
     for batch, was in zip(
         make_loader(mice.both, window=9, seed=4, batch_size=3, transform=Counting(2)), plain, strict=True
     ):
@@ -233,8 +233,11 @@ def test_transforms_of_ones_own(mice: Mice) -> None:
         assert same(batch["pair"], [was["gaze"], torch.full((len(was["gaze"]),), 3)])
     lambdas = make_loader(mice.both, transform=lambda item: item["gaze"] + 1, **seed)
     assert same(list(lambdas), [batch["gaze"] + 1 for batch in plain])
-    bound = make_loader(mice.both, transform=compose(NameOfSession(), Counting(1)), **seed)
+    by_session: Any = NameOfSession()
+    bound = make_loader(mice.both, transform=by_session, **seed)
     assert [batch["bound_to"] for batch in bound] == [batch["session"] for batch in plain]
+    both = make_loader(mice.both, transform=compose(Counting(2), Counting(3)), **seed)
+    assert all(same(batch["running"], was["running"] * 2 * 3) for batch, was in zip(both, plain, strict=True))
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sensorium_data as sd
-from sensorium_data.resampled import _Samples
+from sensorium_data.viewing.resampled import _Samples
 from tests.views.test_lazy_indexing import KEYS, fitted, orthogonal
 from tests.views.test_resample import made
 
@@ -101,7 +101,7 @@ def test_a_mask_is_known_with_its_values(session: sd.Session, computed: list[tup
 def test_long_reads_are_made_in_blocks(session: sd.Session, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = session.resample(30, signals="responses")["responses"]
     for n_bytes in (16, 16 * 7, 1):
-        monkeypatch.setattr("sensorium_data.resampled.BLOCK_BYTES", n_bytes)
+        monkeypatch.setattr("sensorium_data.viewing.resampled.BLOCK_BYTES", n_bytes)
         fresh = session.resample(30, signals="responses")["responses"]
         np.testing.assert_array_equal(fresh, wanted)
         np.testing.assert_array_equal(fresh[::3, [2, 0]], wanted[::3, [2, 0]])

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 import sensorium_data as sd
 from sensorium_data.errors import BadArgument, NoSuchItem
 from sensorium_data.handle import SessionHandle
-from sensorium_data.lazy import StoreArray
 from sensorium_data.store.opened import OpenStore
 from sensorium_data.testing import make_session
+from sensorium_data.viewing.lazy import StoreArray
 from tests.views.test_lazy_indexing import KEYS, fitted, orthogonal
 
 if TYPE_CHECKING:

@@ -87,6 +87,6 @@ def test_lazy_arrays_say_how_to_cut_them_for_dask(whole: sd.Session, tmp_path: P
 
 @pytest.mark.parametrize(("n_columns", "rows"), [(1, 3000), (36 * 64, 600), (8000, 200), (40_000, 40), (200_000, 20)])
 def test_pieces_for_dask_are_a_few_megabytes(n_columns: int, rows: int) -> None:
-    from sensorium_data.lazy import dask_rows
+    from sensorium_data.viewing.lazy import dask_rows
 
     assert dask_rows(3000, 20, n_columns * 4) == rows

@@ -13,11 +13,11 @@ from xarray.core import indexing  # noqa: TID253
 
 from sensorium_data.errors import BadArgument
 from sensorium_data.grid import NANOSECOND, Grid
-from sensorium_data.lazy import DASK_BYTES, plain_key
-from sensorium_data.presentation import own_dims
-from sensorium_data.selecting import names_of
-from sensorium_data.spans import ends_of, extent_of
 from sensorium_data.streams import open_streams
+from sensorium_data.viewing.lazy import DASK_BYTES, plain_key
+from sensorium_data.viewing.presentation import own_dims
+from sensorium_data.viewing.selecting import names_of
+from sensorium_data.viewing.spans import ends_of, extent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from sensorium_data.resample import Method
-    from sensorium_data.selecting import Names
-    from sensorium_data.spans import Number, Span
     from sensorium_data.streams import Streams
+    from sensorium_data.viewing.selecting import Names
+    from sensorium_data.viewing.spans import Number, Span
     from sensorium_data.views import Session
 
 __all__ = ["resampled"]
