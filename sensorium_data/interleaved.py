@@ -8,20 +8,21 @@ enough for a core's own cache: at 8,000 channels half of the time went into fetc
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.kernels import working
+from sensorium_data.kernels import TOGETHER, working
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from sensorium_data.phases import Grain, Phases
 
 __all__ = ["held_interleaved", "interleaves", "linear_interleaved"]
 
-NONE = np.zeros(0, np.int64)
 MOST = 16  # fractions of a sample whose distances are kept; 8 -> 30 Hz has 15
 
 
@@ -49,22 +50,24 @@ def linear_interleaved(out: NDArray[Any], values: NDArray[Any], grain: Grain, ph
     """
     dtype = working(out.dtype)
     slopes, ways = _Slopes(_Rows(values, phases, dtype), out.shape[1], dtype), _Ways(grain, phases, dtype)
-    found = np.empty(out.shape[1], dtype)
-    bits = found.view(_bits(dtype))
-    sign = np.array(8 * dtype.itemsize - 1, bits.dtype)
-    for i, tick in enumerate(grain.tick.tolist()):
-        row, way = slopes.to(tick), ways(i)
-        np.right_shift(
-            way.bits, sign, out=bits
-        )  # all bits where a channel is beyond, and the slope that before the row
+    whole = np.empty((TOGETHER, out.shape[1]), dtype) if out.dtype != dtype else None
+    sign, hits = np.array(8 * dtype.itemsize - 1, _bits(dtype)), grain.hit.tolist()
+    for i, j in ways.runs():
+        row, distance = slopes.to(ways.ticks[i]), ways.distance(i, j)
+        found = out[i:j] if whole is None else whole[: j - i]
+        bits = found.view(sign.dtype)
+        # All bits where a channel is before the row, so that of the two slopes it takes the one before.
+        np.right_shift(distance.view(sign.dtype), sign, out=bits)
         np.bitwise_and(bits, slopes.change, out=bits)
         np.bitwise_xor(bits, slopes.bits, out=bits)
-        np.multiply(found, way.distance, out=found)
-        np.add(found, row, out=out[i] if out.dtype == dtype else found)
-        if out.dtype != dtype:
-            np.copyto(out[i], found, casting="same_kind")
-        if len(way.exact):
-            out[i, way.exact] = row[way.exact]
+        np.multiply(found, distance, out=found)
+        np.add(found, row, out=found)
+        if whole is not None:
+            np.copyto(out[i:j], found, casting="same_kind")
+        for k in range(i, j):
+            if hits[k]:
+                exact = np.flatnonzero(phases.rank == grain.split[k] - 1)
+                out[k, exact] = row[exact]
 
 
 def held_interleaved(out: NDArray[Any], values: NDArray[Any], grain: Grain, phases: Phases) -> None:
@@ -79,18 +82,32 @@ def held_interleaved(out: NDArray[Any], values: NDArray[Any], grain: Grain, phas
     phases : Phases
     """
     rows, dtype = _Rows(values, phases, values.dtype), _bits(values.dtype)
-    found = np.empty(out.shape[1], values.dtype)
-    bits, change, at = found.view(dtype), np.empty(out.shape[1], dtype), None
-    beyond = np.empty(out.shape[1], np.bool_)
-    for i, (tick, split) in enumerate(zip(grain.tick.tolist(), grain.split.tolist(), strict=True)):
-        if tick != at:
-            row, at = rows(tick).view(dtype), tick
-            np.bitwise_xor(row, rows(tick - 1).view(dtype), out=change)
-        np.greater_equal(phases.rank, split, out=beyond)
-        np.negative(beyond.view(np.int8), out=bits, dtype=dtype)  # all bits, or none
+    whole = np.empty((TOGETHER, out.shape[1]), values.dtype) if out.dtype != values.dtype else None
+    beyond, at = np.empty((TOGETHER, out.shape[1]), np.bool_), None
+    change = np.empty(out.shape[1], dtype)
+    ticks = grain.tick.tolist()
+    for i, j in _runs(ticks, list(range(len(ticks)))):
+        if ticks[i] != at:
+            row, at = rows(ticks[i]).view(dtype), ticks[i]
+            np.bitwise_xor(row, rows(at - 1).view(dtype), out=change)
+        found = out[i:j] if whole is None else whole[: j - i]
+        bits, before = found.view(dtype), beyond[: j - i]
+        np.greater_equal(phases.rank, grain.split[i:j, None], out=before)
+        np.negative(before.view(np.int8), out=bits, dtype=dtype)  # all bits, or none
         np.bitwise_and(bits, change, out=bits)
         np.bitwise_xor(bits, row, out=bits)
-        np.copyto(out[i], found, casting="unsafe")
+        if whole is not None:
+            np.copyto(out[i:j], found, casting="unsafe")
+
+
+def _runs(ticks: list[int], places: list[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first and the end of neighbouring outputs that are in one tick and whose places follow one another."""
+    start = 0
+    for i in range(1, len(ticks) + 1):
+        go_on = i < len(ticks) and ticks[i] == ticks[start] and places[i] == places[i - 1] + 1
+        if not go_on or i - start == TOGETHER:
+            yield start, i
+            start = i
 
 
 def _bits(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -137,55 +154,63 @@ class _Slopes:
         self._rows = rows
         self._at: int | None = None
         self._after, self._before = np.empty(n_channels, dtype), np.empty(n_channels, dtype)
-        self._row, self.bits = self._after, self._after.view(_bits(dtype))
+        self.bits, self._bits_before = self._after.view(_bits(dtype)), self._before.view(_bits(dtype))
         self.change = np.empty_like(self.bits)
+        self._row: NDArray[Any] = self._after
+        self._next: NDArray[Any] = self._after
 
     def to(self, tick: int) -> NDArray[Any]:
         """Go to a tick and return its row."""
         if tick == self._at:
             return self._row
-        self._row = self._rows(tick)
         if self._at == tick - 1:
+            self._row = self._next
             self._after, self._before = self._before, self._after
+            self.bits, self._bits_before = self._bits_before, self.bits
         else:
+            self._row = self._rows(tick)
             np.subtract(self._row, self._rows(tick - 1), out=self._before)
-        np.subtract(self._rows(tick + 1), self._row, out=self._after)
-        self.bits = self._after.view(self.bits.dtype)
-        np.bitwise_xor(self.bits, self._before.view(self.bits.dtype), out=self.change)
-        self._at = tick
+        self._next, self._at = self._rows(tick + 1), tick
+        np.subtract(self._next, self._row, out=self._after)
+        np.bitwise_xor(self.bits, self._bits_before, out=self.change)
         return self._row
 
 
-class _Way(NamedTuple):
-    """How far channels are from a row, the same as bits, and which channels lie on it; negative is before it."""
-
-    distance: NDArray[Any]
-    bits: NDArray[Any]
-    exact: NDArray[np.int64]
-
-
 class _Ways:
-    """The way of each output; those of one fraction of a tick share theirs."""
+    """How far channels are from the row of an output, in samples, negative before it; those of one fraction are shared.
+
+    Attributes
+    ----------
+    ticks : list of int
+    """
 
     def __init__(self, grain: Grain, phases: Phases, dtype: np.dtype[Any]) -> None:
-        self._phases, self._dtype = phases, dtype
-        self._keys = list(zip(grain.split.tolist(), grain.rest.tolist(), grain.hit.tolist(), strict=True))
+        self.ticks, self._phases = grain.tick.tolist(), phases
+        self._keys = list(zip(grain.split.tolist(), grain.rest.tolist(), strict=True))
+        places = {key: place for place, key in enumerate(dict.fromkeys(self._keys))}
+        self._shared = len(places) <= MOST
+        self._places = [places[key] for key in self._keys] if self._shared else list(range(len(self._keys)))
         self._full = np.empty(len(phases.rest))
-        self._made: dict[tuple[int, float, bool], _Way] = {}
+        self._table = np.empty((len(places) if self._shared else TOGETHER, len(phases.rest)), dtype)
+        self._n_made = 0
 
-    def __call__(self, i: int) -> _Way:
-        if (way := self._made.get(self._keys[i])) is None:
-            way = self._way(*self._keys[i])
-            if len(self._made) < MOST:
-                self._made[self._keys[i]] = way
-        return way
+    def runs(self) -> Iterator[tuple[int, int]]:
+        """Yield the first and the end of outputs that can be written together."""
+        return _runs(self.ticks, self._places)
 
-    def _way(self, split: int, rest: float, hit: bool) -> _Way:
+    def distance(self, start: int, stop: int) -> NDArray[Any]:
+        """Return the distances of outputs of one run, (output, channel), until the next are asked for."""
+        first = self._places[start] if self._shared else 0
+        for place, key in enumerate(self._keys[start:stop], first):
+            if place >= self._n_made or not self._shared:
+                self._make(place, *key)
+                self._n_made = place + 1
+        return self._table[first : first + stop - start]
+
+    def _make(self, place: int, split: int, rest: float) -> None:
         np.subtract(rest, self._phases.rest, out=self._full)
-        distance = self._full.astype(self._dtype)
-        exact = np.flatnonzero(self._phases.rank == split - 1) if hit else NONE
+        self._table[place] = self._full
         known = self._phases.known_rest
         if split < len(known) and known[split] == rest:
             # Closer to the row than floats can say: that they are before it is in the sign of the zero.
-            distance[(self._full == 0) & (self._phases.rank >= split)] = -0.0
-        return _Way(distance, distance.view(_bits(self._dtype)), exact)
+            self._table[place, (self._full == 0) & (self._phases.rank >= split)] = -0.0

@@ -7,6 +7,7 @@ is read along with it.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,19 @@ if TYPE_CHECKING:
 
     from sensorium_data.positions import Method, Picks
 
-__all__ = ["LONG", "gathered", "mark_unknown", "missing", "output_dtype", "row_by_row", "working"]
+__all__ = [
+    "LONG",
+    "TOGETHER",
+    "all_known",
+    "gathered",
+    "mark_unknown",
+    "missing",
+    "output_dtype",
+    "row_by_row",
+    "working",
+]
 
+TOGETHER = 8  # outputs between the same samples that are written together
 LONG = 64  # numbers in a sample: below, a loop over rows costs more than the numbers
 
 
@@ -140,77 +152,76 @@ def _averaged(
 def row_by_row(method: Method, out: NDArray[Any], values: NDArray[Any], picks: Picks, first_row: int) -> None:
     """Write one output row after another, all channels from the same samples; the parameters are those of `gathered`.
 
-    Nothing is allocated that is longer than a row.
+    Nothing is allocated that is longer than a few rows.
     """
     first, last = (picks.first[:, 0] - first_row).tolist(), (picks.last[:, 0] - first_row).tolist()
-    valid = picks.valid[:, 0]
-    for i in np.flatnonzero(~valid).tolist():
-        out[i] = missing(out.dtype)
-    which = np.flatnonzero(valid).tolist()
-    if method == "linear":
-        anchor = first if picks.anchor is None else (picks.anchor[:, 0] - first_row).tolist()
-        _rows_between(out, values, which, (first, last, anchor), picks.weight[:, 0])
-    elif method == "mean":
-        _rows_averaged(out, values, which, first, last)
-    else:
-        for i in which:
+    between = []
+    for i, valid in enumerate(picks.valid[:, 0].tolist()):
+        if not valid:
+            out[i] = missing(out.dtype)
+        elif method == "mean":
+            _average_row(out[i], values[first[i] : last[i]])
+        elif last[i] == first[i] + 1:
             np.copyto(out[i], values[first[i]], casting="unsafe")
+        else:
+            between.append(i)
+    if between:
+        anchor = first if picks.anchor is None else (picks.anchor[:, 0] - first_row).tolist()
+        weight = picks.weight.reshape(len(out), *(1,) * (out.ndim - 1))
+        _rows_between(out, values, [(i, first[i], anchor[i]) for i in between], weight)
 
 
 def _rows_between(
-    out: NDArray[Any],
-    values: NDArray[Any],
-    which: list[int],
-    rows: tuple[list[int], list[int], list[int]],
-    weight: NDArray[np.float64],
+    out: NDArray[Any], values: NDArray[Any], which: list[tuple[int, int, int]], weight: NDArray[np.float64]
 ) -> None:
-    first, last, anchor = rows
+    """Write outputs, each with its first row and the row that it is counted from; neighbours that share both at once."""
     dtype = working(out.dtype)
-    plain, same = values.dtype == dtype, out.dtype == dtype
-    slope, found, at = np.empty(out.shape[1:], dtype), np.empty(out.shape[1:], dtype), -1
-    weights = weight.tolist()
-    for i in which:
-        k = first[i]
-        if last[i] == k + 1:
-            np.copyto(out[i], values[k], casting="unsafe")
+    weights, slope = weight.astype(dtype), np.empty(out.shape[1:], dtype)
+    whole = np.empty((TOGETHER, *out.shape[1:]), dtype) if out.dtype != dtype else None
+    at, start = -1, 0
+    for end in range(1, len(which) + 1):
+        i, row, anchor = which[start]
+        n = end - start
+        if end < len(which) and which[end] == (i + n, row, anchor) and n < TOGETHER:
             continue
-        if k != at:
-            one, other = (values[k], values[k + 1]) if plain else values[k : k + 2].astype(dtype)
+        if row != at:
+            one, other = values[row].astype(dtype, copy=False), values[row + 1].astype(dtype, copy=False)
             np.subtract(other, one, out=slope)
-            at = k
-        np.multiply(slope, weights[i], out=found)
-        np.add(found, one if anchor[i] == k else other, out=out[i] if same else found)
-        if not same:
-            np.copyto(out[i], found, casting="same_kind")
+            at = row
+        found = out[i : i + n] if whole is None else whole[:n]
+        np.multiply(slope, weights[i : i + n], out=found)
+        np.add(found, one if anchor == row else other, out=found)
+        if whole is not None:
+            np.copyto(out[i : i + n], found, casting="same_kind")
+        start = end
 
 
-def _rows_averaged(
-    out: NDArray[Any], values: NDArray[Any], which: list[int], first: list[int], last: list[int]
-) -> None:
-    total = np.empty(out.shape[1:], np.result_type(out.dtype, np.float64))
-    for i in which:
-        np.add.reduce(values[first[i] : last[i]], axis=0, dtype=total.dtype, out=total, initial=0)
-        np.divide(total, last[i] - first[i], out=total)
-        np.copyto(out[i], total, casting="same_kind")
+def _average_row(out: NDArray[Any], samples: NDArray[Any]) -> None:
+    total = np.add.reduce(samples, axis=0, dtype=np.result_type(out.dtype, np.float64), initial=0)
+    np.copyto(out, total / len(samples), casting="same_kind")
 
 
-def mark_unknown(mask: NDArray[np.bool_], out: NDArray[Any], values: NDArray[Any]) -> None:
-    """Take from a mask the outputs in which any channel is NaN.
+def all_known(values: NDArray[Any], n: int) -> bool:
+    """Return whether n outputs surely have no NaN by their samples, where looking at those is less work.
 
-    Parameters
-    ----------
-    mask : (output,) bool
-    out : (output, …)
-    values : (row, …)
-        The rows that the outputs rest on: where they are fewer, and there is no NaN among them, the outputs need no look.
+    Examples
+    --------
+    >>> all_known(np.zeros((3, 100)), 10), all_known(np.full((3, 100), np.nan), 10)
+    (True, False)
     """
-    if out.dtype.kind != "f" or not mask.any():
+    if values.dtype.kind != "f":
+        return True
+    if len(values) >= n or values[:1].size < LONG:
+        return False
+    return all(math.isfinite(np.vdot(row, row)) for row in values)
+
+
+def mark_unknown(mask: NDArray[np.bool_], out: NDArray[Any]) -> None:
+    """Take from a mask, (output,) bool, the outputs in which any channel is NaN."""
+    if out.dtype.kind != "f":
         return
-    size = out[0].size
-    if size < LONG:
+    if out[:1].size < LONG:
         mask &= ~np.isnan(out).any(axis=tuple(range(1, out.ndim)))
         return
-    if len(values) < len(out) and all(np.isfinite(np.vdot(row, row)) for row in values):
-        return
-    for i in np.flatnonzero(mask):
+    for i in np.flatnonzero(mask).tolist():
         mask[i] = not np.isnan(out[i]).any()

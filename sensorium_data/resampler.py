@@ -12,7 +12,7 @@ from sensorium_data.errors import BadArgument, near_miss
 from sensorium_data.grid import NANOSECOND, as_rate, shown
 from sensorium_data.interleaved import held_interleaved, interleaves, linear_interleaved
 from sensorium_data.irregular import TimesRuler
-from sensorium_data.kernels import LONG, gathered, mark_unknown, missing, output_dtype, row_by_row
+from sensorium_data.kernels import LONG, all_known, gathered, mark_unknown, missing, output_dtype, row_by_row
 from sensorium_data.positions import Method, Picks, TickRuler
 
 if TYPE_CHECKING:
@@ -184,36 +184,35 @@ class Resampler:
         """
         self._fitting(out, mask, values)
         for i in range(0, len(out), AT_ONCE):
-            part = slice(i, i + AT_ONCE)
+            part, start = slice(i, min(i + AT_ONCE, len(out))), self._later(start_ns, i)
+            copied = self.copied(start, part.stop - i)
+            run = copied or self.rows(start, part.stop - i)
+            used = _held(values, first_row, run)
             with np.errstate(all="ignore"):
-                used = self._write(out[part], mask[part], values, first_row, self._later(start_ns, i))
-                if not finite and values.dtype.kind == "f":
-                    mark_unknown(mask[part], out[part], used)
+                # Before the values are written: what is looked at is then still at hand.
+                known = finite or all_known(used, part.stop - i)
+                if copied:
+                    np.copyto(out[part], used, casting="unsafe")
+                    mask[part] = True
+                else:
+                    self._write(out[part], mask[part], used, run.start, start)
+                if not known:
+                    mark_unknown(mask[part], out[part])
 
     def _write(
-        self, out: NDArray[Any], mask: NDArray[np.bool_], values: NDArray[Any], first_row: int, start_ns: Fraction
-    ) -> NDArray[Any]:
-        """Write some outputs and where they are valid by the clock; return the rows they rest on."""
-        n, copied = len(out), self.copied(start_ns, len(out))
-        run = copied or self.rows(start_ns, n)
-        if run.stop > run.start and (run.start < first_row or run.stop > first_row + len(values)):
-            held = f"rows {first_row} to {first_row + len(values) - 1}"
-            raise BadArgument(f"values are {held}, rows {run.start} to {run.stop - 1} are needed", code="missing-rows")
-        used = values[run.start - first_row : run.stop - first_row] if run.stop > run.start else values[:0]
-        if copied:
-            np.copyto(out, used, casting="unsafe")
-            mask[...] = True
-        elif self._ruler is None or not len(used):
+        self, out: NDArray[Any], mask: NDArray[np.bool_], used: NDArray[Any], first_row: int, start_ns: Fraction
+    ) -> None:
+        """Write outputs, and where they are valid by the clock, from the rows that they rest on."""
+        if self._ruler is None or not len(used):
             out[...] = missing(out.dtype)
             mask[...] = False
         elif self._ruler.n_channels > 1 and out[0].size >= LONG:
-            self._write_phased(self._ruler, out, mask, used, run.start, start_ns)
+            self._write_phased(self._ruler, out, mask, used, first_row, start_ns)
         else:
-            picks = self._ruler.picks(start_ns, n)
+            picks = self._ruler.picks(start_ns, len(out))
             write = gathered if out[0].size < LONG else row_by_row
-            write(self.method, out, used, picks, run.start)
+            write(self.method, out, used, picks, first_row)
             np.all(picks.valid, axis=1, out=mask)
-        return used
 
     def _write_phased(
         self,
@@ -260,6 +259,16 @@ class Resampler:
         if not copies and out.dtype != output_dtype(values.dtype):
             wanted = output_dtype(values.dtype)
             raise BadArgument(f"outputs are {out.dtype}, {values.dtype} is resampled to {wanted}", code="bad-dtype")
+
+
+def _held(values: NDArray[Any], first_row: int, run: slice) -> NDArray[Any]:
+    """Return a run of a signal's rows, of which those from one on are given."""
+    if run.stop == run.start:
+        return values[:0]
+    if run.start < first_row or run.stop > first_row + len(values):
+        held = f"rows {first_row} to {first_row + len(values) - 1}"
+        raise BadArgument(f"values are {held}, rows {run.start} to {run.stop - 1} are needed", code="missing-rows")
+    return values[run.start - first_row : run.stop - first_row]
 
 
 def _offsets(offsets_ns: NDArray[np.int64]) -> NDArray[np.int64]:

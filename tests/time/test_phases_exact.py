@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import floor
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorium_data.phases import Phases, regular_steps
@@ -16,6 +16,7 @@ BELOW = st.integers(1, 40) | st.integers(1, 2**63) | st.integers(1, 2**200)
 STEPS = st.sampled_from(RATES) | st.fractions(min_value=Fraction(1, 10**30), max_value=10**20)
 
 
+@settings(deadline=None)
 @given(BELOW, st.data(), STEPS.filter(bool), st.integers(0, 40))
 def test_steps_are_exact(below: int, data: st.DataObject, step: Fraction, n: int) -> None:
     rest = data.draw(st.integers(0, below - 1))
@@ -28,6 +29,7 @@ def test_steps_are_exact(below: int, data: st.DataObject, step: Fraction, n: int
     assert not steps.part.flags.writeable
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(-(2**60), 2**60) | st.integers(-9, 9), min_size=1, max_size=12),
     st.sampled_from(RATES) | st.fractions(min_value=Fraction(1, 2**63), max_value=10**8).filter(bool),

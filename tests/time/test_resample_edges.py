@@ -160,8 +160,8 @@ def test_what_is_refused(given: dict[str, Any], code: str, what: str) -> None:
 
 def test_an_unknown_method_is_answered_with_a_near_miss() -> None:
     with pytest.raises(BadArgument) as caught:
-        Resampler(EIGHT, Fraction(30), method="nearst")  # type: ignore[arg-type]  # that is what is refused
-    assert caught.value.hint == "did you mean `nearest`?"
+        Resampler(EIGHT, Fraction(30), method="neares")  # type: ignore[arg-type]  # that is what is refused
+    assert caught.value.hint.startswith("did you mean `nearest`")
 
 
 def test_arrays_that_do_not_fit_are_refused() -> None:

@@ -61,6 +61,7 @@ def test_values_said_to_be_finite_are_not_searched(case: Case) -> None:
     np.testing.assert_array_equal(again_mask, mask)
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(RATES),
     st.sampled_from(ORIGINS),
@@ -85,6 +86,7 @@ def test_on_the_grid_every_output_is_its_sample(
         np.testing.assert_array_equal(mask, ~np.isnan(values[row : row + n_here, 0]))
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(RATES),
     st.sampled_from(ORIGINS),
@@ -105,6 +107,7 @@ def test_finer_grids_meet_the_samples_whatever_their_neighbours_hold(
     np.testing.assert_array_equal(mask, ~np.isnan(out[:, 0]))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(ORIGINS), st.sampled_from(METHODS), st.integers(-(10**30), 10**30))
 def test_times_beyond_all_integers_have_no_value(origin: int, method: Method, far: int) -> None:
     start = far + Fraction(10**60 * (1 if far > 0 else -1), 7)
@@ -171,3 +174,13 @@ def test_an_output_closer_to_a_sample_than_floats_can_say(away: int, known: tupl
     np.testing.assert_array_equal(out[0, 1:40:2], 1.0 if known[0] else np.nan)
     np.testing.assert_array_equal(out[0, 41::2], 1.0 if known[1] else np.nan)
     np.testing.assert_array_equal(out[0, ::2], 1.5)
+
+
+def test_more_fractions_than_are_remembered() -> None:
+    values = np.random.default_rng(8).normal(size=(40, 70)).astype(np.float32)
+    clock, offsets = TickClock.from_runs(Fraction(8), [(0, 40)]), np.arange(70) * 1_700_000
+    case = Case(clock, values, Fraction(29967, 1000), "linear", Fraction(10**9), 80, offsets, 0)
+    out, mask = case.result()
+    few, _ = replace(case, values=values[:, :3], offsets_ns=offsets[:3]).result()
+    np.testing.assert_array_equal(out[:, :3], few)
+    assert mask.all()
