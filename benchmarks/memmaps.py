@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from sensorium_data.loaders import WindowDataset, WindowLoader
 
-__all__ = ["Batches", "Memmaps", "drop_from_cache", "planned"]
+__all__ = ["Batches", "Memmaps", "drop_from_cache", "planned", "read_again"]
 
+BLOCK = 1 << 20  # bytes read at once
 # Of each batch its windows: row of the trial, first frame.
 Batches: TypeAlias = "Sequence[Sequence[tuple[int, int]]]"
 
@@ -41,6 +42,20 @@ def drop_from_cache(folders: Sequence[Path]) -> None:
             descriptor = os.open(file, os.O_RDONLY)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             os.close(descriptor)
+
+
+def read_again(folders: Sequence[Path]) -> None:
+    """Have the system hold all files below some folders as it does what was read one after another.
+
+    What was just written lies in small pages in its cache, or in large ones, as it was written: reading it from there
+    takes up to twice as long, or not, and says nothing about either reader.
+    """
+    drop_from_cache(folders)
+    for folder in folders:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            with file.open("rb", buffering=0) as opened:
+                while opened.read(BLOCK):
+                    pass
 
 
 @dataclass(slots=True)

@@ -6,13 +6,13 @@ import gc
 import time
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from measuring import Figure, interleaved, ratios
-from memmaps import Memmaps, drop_from_cache, planned
+from memmaps import Memmaps, drop_from_cache, planned, read_again
 from published import Published
 from recordings import Size, make_recording
 
@@ -27,7 +27,6 @@ __all__ = ["BATCH", "SAMPLES", "Bench", "Copies", "Epochs", "cold", "first", "st
 
 BATCH, SAMPLES = 8, 80  # windows, frames
 STRIDE = 17  # frames: 13 windows of a trial of 300, beginning anywhere in a chunk of 20
-STRIDE_COLD = 83  # what one window has read must not be warm for the next
 PRESETS = {"fast": 1.0, "compact": 2.5}  # and the goal of each, times the memmap loop
 
 
@@ -59,11 +58,14 @@ class Bench:
     def memmaps(self) -> Memmaps:
         """What the store of `fast` holds, held against what the loaders give."""
         memmaps = Memmaps.write(self.scratch / "memmaps", self.loader("fast").dataset)
+        memmaps.close()
+        read_again([memmaps.folder, *self.stores.values()])
+        memmaps.reopen()
         for preset in self.stores:
             _compare(self.loader(preset), memmaps)
         return memmaps
 
-    def loader(self, preset: str, stride: int = STRIDE, **options: Any) -> WindowLoader:
+    def loader(self, preset: str, stride: int | None = STRIDE, **options: Any) -> WindowLoader:
         """Return a loader of one store; all else is as it comes."""
         from sensorium_data.loaders import make_loader
 
@@ -83,8 +85,8 @@ def _compare(loader: WindowLoader, memmaps: Memmaps) -> None:
 class Epochs:
     """A loader that goes through its next epoch with each call, as a training loop does: one batch is always held."""
 
-    def __init__(self, loader: WindowLoader) -> None:
-        self.loader, self._epoch = loader, 0
+    def __init__(self, loader: WindowLoader, epoch: int = 0) -> None:
+        self.loader, self._epoch = loader, epoch
 
     def __call__(self) -> None:
         """Go through an epoch."""
@@ -124,7 +126,7 @@ class _Official:
 
 def steady(bench: Bench) -> list[Figure]:
     """Time passes over what has been read before, and batches made the published way."""
-    from sensorium_data.loaders.transforms.official2023 import official2023
+    from sensorium_data.loaders import official2023
 
     memmaps = bench.memmaps
     readers = {preset: bench.loader(preset) for preset in bench.stores}
@@ -182,22 +184,27 @@ def first(bench: Bench) -> list[Figure]:
 
 
 def cold(bench: Bench) -> list[Figure]:
-    """Time passes over files that the system holds nothing of, and what came from the disk in them."""
-    memmaps, readers = bench.memmaps, {preset: bench.loader(preset, STRIDE_COLD) for preset in bench.stores}
-    epochs = {preset: Epochs(loader) for preset, loader in readers.items()}
-    copies = Copies(memmaps, readers["fast"], 2 * bench.rounds + 1)
-    actions: dict[str, Callable[[], object]] = {"memmap": copies, **epochs}
-    interleaved(actions, 1)
-    seconds: dict[str, list[float]] = {name: [] for name in actions}
-    disk: dict[str, list[float]] = {name: [] for name in actions}
-    for _ in range(bench.rounds):
-        for name, action in actions.items():
-            memmaps.close()
-            drop_from_cache([memmaps.folder, *bench.stores.values()])
-            memmaps.reopen()
-            before = _from_disk()
-            seconds[name] += interleaved({name: action}, 1)[name]
-            disk[name].append((_from_disk() - before) / 2**20)
+    """Time passes over files that the system holds nothing of, and what came from the disk in them.
+
+    One window of each trial, which is what an epoch of training is: of two, one would have read for the other.
+    """
+    memmaps, known = bench.memmaps, {preset: Epochs(bench.loader(preset)) for preset in bench.stores}
+    for preset in known:  # for as long as these live, every chunk is known to be sound
+        known[preset]()
+    copies = Copies(memmaps, bench.loader("fast", None), bench.rounds)
+    seconds: dict[str, list[float]] = {name: [] for name in ("memmap", *known)}
+    disk: dict[str, list[float]] = {name: [] for name in seconds}
+    for turn, name in product(range(bench.rounds), seconds):
+        action = copies if name == "memmap" else Epochs(bench.loader(name, None), turn)
+        memmaps.close()
+        drop_from_cache([memmaps.folder, *bench.stores.values()])
+        memmaps.reopen()
+        before = _from_disk()
+        seconds[name] += interleaved({name: action}, 1)[name]
+        disk[name].append((_from_disk() - before) / 2**20)
+    memmaps.close()
+    read_again([memmaps.folder, *bench.stores.values()])
+    memmaps.reopen()
     n_batches = len(copies.epochs[0])
     return [
         *(Figure(f"cold: {n}", tuple(1000 * t / n_batches for t in times), "ms") for n, times in seconds.items()),

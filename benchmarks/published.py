@@ -1,7 +1,7 @@
 """The published way to a batch of 2023: every trial's files loaded whole, normalised frame by frame, and then cut.
 
-The same steps in the same order as the official loader takes, in our own words: read, normalise, cut where the first
-stream ends, take the window, put behaviour beside the film as planes, make float32.
+The same steps in the same order as the official loader takes, in our own words: read, normalise, take the neurons
+(all of them), cut where the first stream ends, take the window, put behaviour beside the film as planes, make float32.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ class Published:
     def window(self, trial_id: int, start_frame: int) -> dict[str, Floats]:
         """Return one window: videos (channel, time, y, x), all others (channel, time), float32."""
         whole = {name: self._normalised(name, trial_id) for name in STREAMS}
+        whole["responses"] = whole["responses"][np.arange(len(whole["responses"]))]
         n_valid = min(_until_nan(values) for values in whole.values())
         stop = start_frame + self._n_samples
         cut = {name: values[..., :n_valid][..., start_frame:stop] for name, values in whole.items()}

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from sensorium_data.errors import BadArgument
 from sensorium_data.grid import NANOSECOND, Grid, as_rate
+from sensorium_data.intervals import Intervals
 from sensorium_data.schemas import ExplicitClock, Rate, RegularClock, SegmentedClock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from sensorium_data.schemas import Clock as ClockDocument
     from sensorium_data.schemas import Session
 
-__all__ = ["Clock", "TickClock", "TimesClock", "as_rate", "clock_of", "rows_within", "same_clock", "trial_grid"]
+__all__ = [
+    "Clock",
+    "Intervals",
+    "TickClock",
+    "TimesClock",
+    "as_rate",
+    "clock_of",
+    "rows_within",
+    "same_clock",
+    "trial_grid",
+]
 
 EVERY = slice(None)
 
@@ -33,12 +44,18 @@ class TickClock:
     Attributes
     ----------
     rate : Fraction, hertz
+        Given as `as_rate` takes it: a number, a spelling or a fraction.
     segments : (segment, 2) int64, ticks
         Half-open, ascending, not touching; rows count through them.
     origin_ns : int, nanoseconds
         Time of tick 0.
     nominal : bool
         True where the source has no true clock.
+
+    Raises
+    ------
+    BadArgument
+        The rate is none, or segments are empty, not ascending, or overlap or touch.
 
     Examples
     --------
@@ -54,14 +71,27 @@ class TickClock:
     _rows: NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", as_rate(self.rate))
+        object.__setattr__(self, "segments", _laid(self.segments))
         lengths = self.segments[:, 1] - self.segments[:, 0]
         object.__setattr__(self, "_rows", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
 
     @classmethod
     def from_runs(
-        cls, rate: Fraction, runs: Iterable[tuple[int, int]], *, origin_ns: int = 0, nominal: bool = False
+        cls,
+        rate: float | str | Fraction,
+        runs: Iterable[tuple[int, int]],
+        *,
+        origin_ns: int = 0,
+        nominal: bool = False,
     ) -> TickClock:
-        """Return the clock of ascending half-open runs; touching runs become one segment, empty ones vanish."""
+        """Return the clock of ascending half-open runs; touching runs become one segment, empty ones vanish.
+
+        Raises
+        ------
+        BadArgument
+            The rate is none, or runs go back or overlap.
+        """
         merged: list[list[int]] = []
         for start, stop in runs:
             if start == stop:
@@ -70,7 +100,7 @@ class TickClock:
                 merged[-1][1] = stop
             else:
                 merged.append([start, stop])
-        return cls(rate, np.array(merged, np.int64).reshape(-1, 2), origin_ns, nominal)
+        return cls(as_rate(rate), np.array(merged).reshape(-1, 2), origin_ns, nominal)
 
     @property
     def n_samples(self) -> int:
@@ -94,6 +124,10 @@ class TickClock:
     def grid(self) -> Grid:
         """The ticks that the clock counts in."""
         return Grid(self.rate, self.origin_ns)
+
+    def around(self, time_ns: Fraction) -> tuple[Fraction, ...]:
+        """Return the times of the ticks before and after a time, in nanoseconds, the nearer one first."""
+        return self.grid.around(time_ns)
 
     def rows_from(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for each tick the first row that is not before it, or ``n_samples`` past the last."""
@@ -139,9 +173,31 @@ class TickClock:
 
 @dataclass(frozen=True, slots=True)
 class TimesClock:
-    """Samples at explicit times, (time,) int64 nanoseconds, strictly increasing."""
+    """Samples at explicit times.
+
+    Attributes
+    ----------
+    times_ns : (time,) int64, nanoseconds
+        Strictly increasing.
+
+    Raises
+    ------
+    BadArgument
+        They are no whole nanoseconds, or do not increase.
+    """
 
     times_ns: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        times = np.asarray(self.times_ns)
+        if times.ndim != 1 or (times.size and times.dtype.kind not in "iu"):
+            what = f"times of shape {times.shape} and dtype {times.dtype}, expected (time,) whole nanoseconds"
+            raise BadArgument(what, hint="`whole_nanoseconds` makes them of seconds", code="bad-clock")
+        if len(wrong := np.flatnonzero(times[1:] <= times[:-1])):
+            before, after = times[wrong[0] : wrong[0] + 2].tolist()
+            what = f"times do not increase: row {wrong[0]} is at {before} ns, row {wrong[0] + 1} at {after} ns"
+            raise BadArgument(what, hint="sort the samples by time, and leave out those taken twice", code="bad-clock")
+        object.__setattr__(self, "times_ns", times.astype(np.int64, copy=False))
 
     @property
     def n_samples(self) -> int:
@@ -154,6 +210,17 @@ class TimesClock:
         Each is the closest float to the exact value.
         """
         return Grid(Fraction(NANOSECOND)).times_s(self.times_ns[rows])
+
+    @property
+    def origin_ns(self) -> int:
+        """Time of the first sample in nanoseconds; 0 if there is none."""
+        return int(self.times_ns[0]) if len(self.times_ns) else 0
+
+    def around(self, time_ns: Fraction) -> tuple[Fraction, ...]:
+        """Return the times of the samples before and after a time, in nanoseconds, the nearer one first."""
+        after = int(np.searchsorted(self.times_ns, floor(time_ns), side="right"))
+        beside = [Fraction(time) for time in self.times_ns[max(after - 1, 0) : after + 1].tolist()]
+        return tuple(sorted(beside, key=lambda time: abs(time - time_ns)))
 
     def intervals(self, grid: Grid, starts: NDArray[np.int64], stops: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows [first, last) sampled within each half-open interval, (interval, 2) int64.
@@ -174,6 +241,27 @@ class TimesClock:
 
 
 Clock: TypeAlias = TickClock | TimesClock
+
+
+def _laid(segments: ArrayLike) -> NDArray[np.int64]:
+    """Return segments as they are kept, or refuse them."""
+    laid = np.asarray(segments)
+    if laid.shape == (0,):
+        laid = laid.reshape(0, 2)
+    if laid.ndim != 2 or laid.shape[1] != 2 or (laid.size and laid.dtype.kind not in "iu"):
+        what = f"segments of shape {laid.shape} and dtype {laid.dtype}, expected (segment, 2) ticks, whole numbers"
+        raise BadArgument(what, hint="each is [start, stop) in ticks of the rate", code="bad-clock")
+    laid = laid.astype(np.int64, copy=False)
+    if len(wrong := np.flatnonzero(laid[:, 1] <= laid[:, 0])):
+        start, stop = laid[wrong[0]].tolist()
+        what = f"segment {wrong[0]} is [{start}, {stop}), {'empty' if start == stop else 'backwards'}"
+        raise BadArgument(what, hint="segments are half-open runs of ticks, each of one at least", code="bad-clock")
+    if len(wrong := np.flatnonzero(laid[1:, 0] <= laid[:-1, 1])):
+        (_, stop), (start, _) = laid[wrong[0] : wrong[0] + 2].tolist()
+        what = f"segment {wrong[0] + 1} starts at tick {start}, segment {wrong[0]} stops at {stop}"
+        hint = "segments ascend with gaps between them; `TickClock.from_runs` merges those that touch"
+        raise BadArgument(what, hint=hint, code="bad-clock")
+    return laid
 
 
 def clock_of(document: ClockDocument, times_ns: NDArray[np.int64] | None = None) -> Clock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, lcm
+from math import ceil, floor, lcm
 from reprlib import repr as in_short
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from sensorium_data.masked import MASKED, is_masked
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NANOSECOND", "Grid", "as_ns", "as_rate", "seconds_text", "shown", "whole_nanoseconds"]
+__all__ = ["NANOSECOND", "Grid", "as_ns", "as_rate", "exact_ns", "seconds_text", "shown", "whole_nanoseconds"]
 
 NANOSECOND = 10**9  # ticks a second of a grid of nanoseconds
 FURTHEST_NS = 2**62  # 146 years: differences of two such times fit 64 bits as well
@@ -91,14 +91,34 @@ def as_ns(time_s: float | str | Fraction) -> int:
     >>> as_ns(0.1), as_ns("1/3")
     (100000000, 333333333)
     """
+    return round(exact_ns(time_s))
+
+
+def exact_ns(time_s: float | str | Fraction) -> Fraction:
+    """Return a time in nanoseconds, exactly what its decimal spelling names.
+
+    Parameters
+    ----------
+    time_s : float, str or Fraction, seconds
+
+    Raises
+    ------
+    BadArgument
+        The time is not a finite number.
+
+    Examples
+    --------
+    >>> exact_ns("1/3"), exact_ns(0.1)
+    (Fraction(1000000000, 3), Fraction(100000000, 1))
+    """
     try:
         time = _exact(time_s)
     except (ValueError, ZeroDivisionError):
         raise BadArgument(f"time {shown(time_s)} is not a number of seconds", code="bad-time") from None
-    if abs(time_ns := round(time * NANOSECOND)) > FURTHEST_NS:
+    if abs(round(time * NANOSECOND)) > FURTHEST_NS:
         said = f"{float(time):g}" if abs(time) < 10**300 else shown(time_s)
         raise BadArgument(f"{said} s is more than 146 years from 0; are these seconds?", code="bad-time")
-    return time_ns
+    return time * NANOSECOND
 
 
 def whole_nanoseconds(times_s: ArrayLike) -> NDArray[np.int64]:
@@ -244,6 +264,12 @@ class Grid:
     def tick_from(self, time_ns: Fraction | int) -> int:
         """Return the first tick that is not before a time in nanoseconds, exact."""
         return ceil((time_ns - self.origin_ns) * self.rate / NANOSECOND)
+
+    def around(self, time_ns: Fraction) -> tuple[Fraction, Fraction]:
+        """Return the times of the ticks before and after a time, in nanoseconds, the nearer one first."""
+        tick = floor((time_ns - self.origin_ns) * self.rate / NANOSECOND)
+        before, after = Fraction(self.ns(tick)), Fraction(self.ns(tick + 1))
+        return (before, after) if time_ns - before <= after - time_ns else (after, before)
 
     def tick_from_rounded(self, time_ns: int) -> int:
         """Return the first tick whose time, rounded to the nanosecond, is not before one that was rounded likewise.

@@ -1,4 +1,8 @@
-"""Positions among samples at explicit times: jittered, irregular, with pauses of any length."""
+"""Positions among samples at explicit times: jittered, irregular, with pauses of any length.
+
+Explicit times are whole nanoseconds, and output times are rounded to them, halves to even, before they are held against
+them: an output that was meant to be on a sample is.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +46,10 @@ class TimesRuler(Ruler):
 
     def run(self, start_ns: Fraction, n: int) -> slice | None:
         """Return the rows that n outputs rest on, or None where there may be an edge among them."""
-        over, below, step = start_ns.numerator, start_ns.denominator, self._step
-        early = self._around(over + self._early * below, below)
-        # The last output, for mean the end of its bin, on a denominator that the step has as well.
+        early = self._around(round(start_ns) + self._early)
+        # The last output, for mean the end of its bin.
         n_steps = n if self.method == "mean" else n - 1
-        over = (over + self._late * below) * step.denominator + n_steps * step.numerator * below
-        late = self._around(over, below * step.denominator)
+        late = self._around(round(start_ns + n_steps * self._step) + self._late)
         if early is None or late is None or (self.method == "mean" and self.n_channels > 1):
             return None
         first, last = early.row, late.row + 1
@@ -59,27 +61,24 @@ class TimesRuler(Ruler):
             first, last = first + (not early.exact), last - late.exact
         return slice(first, last) if first < last else None
 
-    def _around(self, over: int, below: int) -> _Around | None:
+    def _around(self, time_ns: int) -> _Around | None:
         """Return where a time is among the samples, or None if it is outside."""
-        row = bisect_right(self._times, over // below) - 1
+        row = bisect_right(self._times, time_ns) - 1
         if row < 0:
             return None
-        since = over - int(self._times[row]) * below
+        since = time_ns - int(self._times[row])
         if row == len(self._times) - 1:
             return None if since else _Around(row, exact=True, nearer_next=False)
         gap = int(self._times[row + 1]) - int(self._times[row])
-        return _Around(row, exact=not since, nearer_next=2 * since > gap * below)
+        return _Around(row, exact=not since, nearer_next=2 * since > gap)
 
     def picks(self, start_ns: Fraction, n: int, channels: NDArray[np.int64] | None = None) -> Picks:
         """Return the samples that n outputs rest on, for all channels or some of them."""
-        below = start_ns.denominator
-        whole, rest = divmod(start_ns.numerator + self.lag_ns * below, below)
-        steps = regular_steps(rest, below, self._step, n + (self.method == "mean"))
-        times = moved(steps.tick, whole, FAR_NS)[:, None] - self.offsets_ns[channels]
+        times = self._rounded(start_ns, n + (self.method == "mean"))[:, None] - self.offsets_ns[channels]
         left = np.searchsorted(self._times, times, side="right") - 1
         at = np.maximum(left, 0)
         since, segment = times - self._times[at], np.zeros_like(left[:n])
-        hit = steps.hit[:, None] & (since == 0)
+        hit = since == 0
         inside = (left >= 0) & (hit | (left < len(self._times) - 1))
         if self.method == "mean":
             bounds = left + ~hit
@@ -89,12 +88,19 @@ class TimesRuler(Ruler):
             return picks_of(at, at + 1, inside, segment)
         gap = self._times[np.minimum(at + 1, len(self._times) - 1)] - self._times[at]
         if self.method == "linear":
-            weight = (since + steps.part[:, None]) / np.maximum(gap, 1)
+            weight = since / np.maximum(gap, 1)
             return picks_of(at, at + 2 - hit, inside, segment, None, weight)
-        # Nearer to the next where twice the way since this one is more than the gap; the rest doubled is below 2.
-        spare, twice = (gap - since) - since, 2 * steps.rest[:, None]
-        first = at + ((spare < 0) | ((spare == 0) & (twice > 0)) | ((spare == 1) & (twice > steps.below)))
+        first = at + (gap - since < since)
         return picks_of(first, first + 1, inside, segment)
+
+    def _rounded(self, start_ns: Fraction, n: int) -> NDArray[np.int64]:
+        """Return n output times in whole nanoseconds, halves to even, moved by the lag, (output,) int64."""
+        whole, rest = divmod(start_ns.numerator, start_ns.denominator)
+        steps = regular_steps(rest, start_ns.denominator, self._step, n)
+        times = moved(steps.tick, whole + self.lag_ns, FAR_NS)
+        odd = (times - self.lag_ns) % 2 == 1
+        twice = 2 * steps.rest
+        return times + ((twice > steps.below) | ((twice == steps.below) & odd)).astype(np.int64)
 
     def between(self, picks: Picks) -> NDArray[np.bool_]:
         """Return where all channels surely have a value if the two extremes have one: bins may be empty anywhere."""

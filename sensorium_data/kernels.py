@@ -38,7 +38,7 @@ LONG = 64  # numbers in a sample: below, a loop over rows costs more than the nu
 
 
 def output_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """Return the dtype that resampled values have: floats keep theirs, integers become the float that holds them.
+    """Return the dtype that resampled values have: floats keep theirs, integers become float32, or float64 from 32 bits on.
 
     Parameters
     ----------
@@ -53,12 +53,12 @@ def output_dtype(dtype: DTypeLike) -> np.dtype[Any]:
     Examples
     --------
     >>> output_dtype("float32"), output_dtype("uint8"), output_dtype("int16")
-    (dtype('float32'), dtype('float16'), dtype('float32'))
+    (dtype('float32'), dtype('float32'), dtype('float32'))
     """
     known = np.dtype(dtype)
     if known.kind not in "fiub":
         raise BadArgument(f"values are {known}, expected real numbers", code="bad-dtype")
-    return np.result_type(known, np.float16)
+    return known if known.kind == "f" else np.result_type(known, np.float32)
 
 
 def working(dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from fractions import Fraction
-from math import ceil, floor
+from math import floor
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from sensorium_data.clock import TickClock
 from sensorium_data.errors import BadArgument
-from sensorium_data.grid import NANOSECOND, as_ns, as_rate, whole_nanoseconds
+from sensorium_data.grid import NANOSECOND, Grid, as_ns, as_rate, whole_nanoseconds
+from sensorium_data.instants import Instant, instant, n_before, settled
 from sensorium_data.kernels import output_dtype
 from sensorium_data.masked import MASKED, is_masked
 from sensorium_data.positions import Method
@@ -82,12 +83,14 @@ def resample(
     rate_hz : float, str or Fraction, hertz
         Of the outputs; a decimal is what it says, 1000/33 Hz is ``"1000/33"``.
     start_s : float, str or Fraction, seconds, optional
-        Time of the first output; the first sample's if not given. A grid's own times are fractions of a second:
-        ``Fraction(1, 30)`` is on a grid of 30 Hz, 0.0333 is not.
+        Time of the first output; the first sample's if not given. Fractions, strings and integers are exact. A float
+        is the tick of the clock, or of the outputs counted from the clock's origin or from 0, that rounds to the same
+        nanosecond or is as close as floats can say; else it is kept to the nanosecond.
     n_samples : int, optional
         How many outputs.
     stop_s : float, str or Fraction, seconds, optional
-        Instead: outputs before this time; the end of the clock if neither is given.
+        Instead: outputs before this time; the end of the clock if neither is given. A float that lies within a
+        nanosecond of an output, or as close as floats can say, is that output, which is then left out.
     method : {"linear", "previous", "nearest", "mean"}
         Between the samples around a time; the last sample; the nearest, of two the earlier; the average of the samples
         from one output to the next.
@@ -99,7 +102,7 @@ def resample(
     Returns
     -------
     values : (output, …)
-        Of the signal's dtype if that is a float, else of the float that holds it; `output_dtype` says which.
+        Of the signal's dtype if that is a float, else float32, or float64 from 32 bits on; `output_dtype` says it.
     mask : (output,) bool
         True where every channel has a value.
 
@@ -164,15 +167,28 @@ def _outputs(
     if n_samples is not None and stop_s is not None:
         raise BadArgument("`n_samples` and `stop_s` were both given; either says where to stop", code="bad-stop")
     first, end = _extent(clock)
-    start = first if start_s is None else _exact_ns(start_s)
+    given = None if start_s is None else instant(start_s)
+    start = first if given is None else _settled(given, clock, rate)
     if n_samples is not None:
         if n_samples < 0:
             raise BadArgument(f"`n_samples` is {n_samples}, expected 0 or more", code="bad-length")
         return start, n_samples
     if stop_s is None and not isinstance(clock, TickClock):
-        return start, max(0, floor((end - start) * rate / NANOSECOND) + bool(clock.n_samples))
-    stop = end if stop_s is None else _exact_ns(stop_s)
-    return start, max(0, ceil((stop - start) * rate / NANOSECOND))
+        return start, _n_until(start, rate, end) if clock.n_samples else 0
+    stop = Instant(end) if stop_s is None else instant(stop_s)
+    return start, max(0, n_before(start, rate, stop, given.spread_ns if given else Fraction(0)))
+
+
+def _settled(given: Instant, clock: Clock, rate: Fraction) -> Fraction:
+    """Return the time of the first output: a float is a tick of the clock, else of the outputs from its origin or 0."""
+    grids = (Grid(rate, clock.origin_ns), Grid(rate))
+    return settled(given, clock.around(given.ns), *(grid.around(given.ns) for grid in grids))
+
+
+def _n_until(start_ns: Fraction, rate: Fraction, last_ns: Fraction) -> int:
+    """Return how many outputs there are until a sample, itself included: one that rounds to its nanosecond is on it."""
+    last = floor((last_ns + 1 - start_ns) * rate / NANOSECOND)
+    return max(0, last + (round(start_ns + last * NANOSECOND / rate) <= last_ns))
 
 
 def _extent(clock: Clock) -> tuple[Fraction, Fraction]:
@@ -183,7 +199,3 @@ def _extent(clock: Clock) -> tuple[Fraction, Fraction]:
         return clock.grid.ns(int(clock.segments[0, 0])), clock.grid.ns(int(clock.segments[-1, 1]))
     return Fraction(int(clock.times_ns[0])), Fraction(int(clock.times_ns[-1]))
 
-
-def _exact_ns(time_s: float | str | Fraction) -> Fraction:
-    as_ns(time_s)  # refuses what is no time
-    return (time_s if isinstance(time_s, Fraction) else Fraction(str(time_s))) * NANOSECOND

@@ -45,6 +45,7 @@ class Filler:
 
     def __init__(self, streams: Sequence[Streams], dtype: torch.dtype | None) -> None:
         self._streams, self._dtype = streams, dtype
+        self._each = [[(name, MASK + name, stream) for name, stream in one.items()] for one in streams]
         self._scratch = _Scratch()
         self._trusted = lru_cache(maxsize=4096)(self._ask)
 
@@ -75,15 +76,15 @@ class Filler:
         window : Served
         """
         n = window.n_samples
-        for name, stream in self._streams[window.session].items():
-            out, mask = views[name], views[MASK + name]
+        for name, its_mask, stream in self._each[window.session]:
+            out, mask = views[name], views[its_mask]
             if n < len(mask):
                 out[n:], mask[n:] = _empty(out, stream), False
             self._stream(stream, out[:n], mask[:n], window)
 
     def prefetch(self, window: Served) -> None:
         """Have the disk read a window that will be filled soon."""
-        for stream in self._streams[window.session].values():
+        for _, _, stream in self._each[window.session]:
             stream.prefetch(window.trial_row, window.start_frame, window.n_samples)
 
     def _stream(self, stream: Stream, out: NDArray[Any], mask: NDArray[np.bool_], window: Served) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from multiprocessing import get_all_start_methods
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch.utils.data import DataLoader, Dataset  # noqa: TID253  # the loaders are torch's face
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["by_workers", "check_context"]
 
 LOST = "DataLoader worker (pid"  # how torch begins to speak of a process that is gone
+OF_WORKER = "in DataLoader worker process"  # how it speaks of what one raised
 
 
 def check_context(context: str) -> str:
@@ -64,21 +65,46 @@ def by_workers(
         num_workers=n_workers, multiprocessing_context=context,
     )  # fmt: skip
     made = iter(loader)
-    while True:
-        try:
-            batch = next(made)
-        except StopIteration:
-            return
-        except RuntimeError as error:
-            if not str(error).startswith(LOST):
-                raise
-            what = f"a worker process is gone: {' '.join(str(error).split())}"
-            hint = "the system kills processes when memory runs out: fewer workers, or smaller batches; num_workers=0 uses none"
-            raise SensoriumError(what, hint=hint, code="worker-lost") from None
-        if isinstance(batch, SensoriumError):
-            raise batch
-        yield batch
-        del batch
+    try:
+        while (batch := _next(made)) is not _END:
+            if isinstance(batch, _Failed):
+                raise batch.error
+            yield batch
+            del batch
+    finally:
+        del made  # whoever keeps the error, and so this frame, does not keep the processes
+
+
+_END = object()
+
+
+class _Failed(NamedTuple):
+    """What came instead of a batch."""
+
+    error: BaseException
+
+
+def _next(made: Iterator[Any]) -> Any:  # noqa: ANN401  # a batch, a failure, or the end
+    try:
+        return next(made)
+    except StopIteration:
+        return _END
+    except Exception as error:  # noqa: BLE001  # raised by the caller, whose frame holds no process
+        return _Failed(_lost(error) or error.with_traceback(None))
+
+
+def _lost(error: Exception) -> SensoriumError | None:
+    """Return what is to be said of a worker that is gone, None where a worker raised something."""
+    said = " ".join(str(error).split())
+    # Batches travel as open files, which only the process that made them can hand over.
+    cut_off = isinstance(error, OSError | EOFError) and OF_WORKER not in said
+    if not (said.startswith(LOST) or cut_off):
+        return None
+    hint = (
+        "what it said last stands above; the system kills processes when memory runs out: "
+        "fewer workers, or smaller batches; num_workers=0 uses none"
+    )
+    return SensoriumError(f"a worker process is gone: {said or type(error).__name__}", hint=hint, code="worker-lost")
 
 
 class _Carrying(Dataset[Any]):
@@ -91,7 +117,9 @@ class _Carrying(Dataset[Any]):
         try:
             return self._together(self._dataset.__getitems__(indices))
         except SensoriumError as error:
-            return error
+            return _Failed(error.with_traceback(None))
+        except StopIteration:  # torch would raise it again, and so end the epoch
+            return _Failed(RuntimeError("a part of the work raised StopIteration"))
 
 
 def _as_it_is(batch: Any) -> Any:  # noqa: ANN401  # a batch, or an error

@@ -40,10 +40,13 @@ class Reader(ABC):
     verify : {"first", "always", "never"}
     counters : Counters
         What was read so far in this process.
+    reach : int
+        Wanted rows that are no further apart are better read in one go, with what lies between them.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    reach: int
 
     def __init__(
         self,

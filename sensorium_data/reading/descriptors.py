@@ -6,19 +6,25 @@ process keeps its own.
 
 from __future__ import annotations
 
+import mmap
 import os
 from collections import OrderedDict, deque
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from numpy.typing import NDArray
 
 __all__ = ["Descriptors", "File", "Key", "Stamp", "descriptors", "stamp_of"]
 
 Stamp: TypeAlias = tuple[int, int, int]  # inode, size in bytes, time of change in ns
 Key: TypeAlias = tuple[str, Stamp]  # a path, and which file it was: one that was put in its place is another
-MOST = 64
+MOST = 192  # two descriptors each where they are mapped; a process may usually have 1,024
+MAPPED_FROM = 3  # reads
 
 
 def stamp_of(seen: os.stat_result) -> Stamp:
@@ -27,12 +33,31 @@ def stamp_of(seen: os.stat_result) -> Stamp:
 
 
 class File:
-    """An open file and how many read from it now."""
+    """An open file, how many read from it now, and its pages as memory once it is read often."""
 
-    __slots__ = ("dropped", "fd", "users")
+    __slots__ = ("_mapped", "_n_asked", "dropped", "fd", "users")
 
     def __init__(self, fd: int) -> None:
         self.fd, self.users, self.dropped = fd, 1, False
+        self._n_asked, self._mapped = 0, None
+
+    def mapped(self) -> NDArray[np.uint8] | None:
+        """Return the file as memory, (byte,) uint8, not to be written; None for one that is not read often enough.
+
+        Mapping takes as long as is gained by two reads: a file that is opened for one window is not worth it.
+        """
+        if self._mapped is None:
+            self._n_asked += 1
+            if self._n_asked > MAPPED_FROM:
+                self._mapped = _as_memory(self.fd)
+        return self._mapped
+
+
+def _as_memory(fd: int) -> NDArray[np.uint8] | None:
+    try:
+        return np.frombuffer(mmap.mmap(fd, 0, prot=mmap.PROT_READ), np.uint8)
+    except (OSError, ValueError):  # a file system that maps nothing, or an empty file
+        return None
 
 
 class Descriptors:

@@ -67,6 +67,7 @@ class ZarrReader(Reader):
             what = f"{store.path}: `{path}` has no rows of numbers: {dtype}, shape {self._array.shape}"
             raise BadArgument(what, hint="`OpenStore.values` reads it whole", code="not-numbers")
         super().__init__(store, path, tuple(self._array.shape), dtype.newbyteorder("="), columns, verify)
+        self.reach = self._array.chunks[0]
 
     def _opened(self) -> zarr.Array[Any]:
         if self._pid != os.getpid():

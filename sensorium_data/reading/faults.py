@@ -10,7 +10,7 @@ from sensorium_data.errors import StorageFailed, StoreInvalid
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["chunk_damaged", "file_lost", "store_changed", "unreadable"]
+__all__ = ["chunk_damaged", "file_lost", "other_size", "store_changed", "unreadable"]
 
 
 def _check(store: Path) -> str:
@@ -42,6 +42,13 @@ def file_lost(store: Path, path: str, file: str) -> StoreInvalid:
     """Return the error of a shard that was not there when the reader was made."""
     hint = f"{_check(store)} finds what else is missing; convert the recording again"
     return StoreInvalid(f"{store}: `{path}` has lost its file {file}", hint=hint, code="array-unreadable")
+
+
+def other_size(store: Path, path: str, file: str, seen: int, written: int) -> StoreInvalid:
+    """Return the error of a shard that is not as long as it was written, so that no checksum speaks for it."""
+    what = f"`{path}` is damaged: {file} has {seen:,} bytes, the sidecar says {written:,}"
+    hint = f"{_check(store)} finds what else is wrong; convert the recording again"
+    return StoreInvalid(f"{store}: {what}", hint=hint, code="sidecar-stale")
 
 
 def store_changed(store: Path, file: str, what: str) -> StoreInvalid:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from sensorium_data.reading.base import Reader
     from sensorium_data.reading.verify import Verify
 
-__all__ = ["open_reader", "reopened"]
+__all__ = ["open_reader", "planned_reader", "reopened"]
 
 
 def open_reader(store: OpenStore, path: str, *, columns: ArrayLike | None = None, verify: Verify = "first") -> Reader:
@@ -56,16 +56,43 @@ def open_reader(store: OpenStore, path: str, *, columns: ArrayLike | None = None
     dtype('float32')
     >>> folder.cleanup()
     """
+    found = _planned(store, path, columns, verify)
+    if not isinstance(found, str):
+        return found
+    reader = ZarrReader(store, path, columns=columns, verify=verify)
+    warn_once(store, found)
+    return reader
+
+
+def planned_reader(store: OpenStore, path: str, *, verify: Verify = "first") -> Reader | None:
+    """Return a reader that holds what it reads against its checksums, or None where none can.
+
+    Parameters
+    ----------
+    store : OpenStore
+    path : str
+        Of the array.
+    verify : {"first", "always", "never"}, optional
+        When to hold a chunk against its CRC-32C.
+
+    Raises
+    ------
+    BadArgument
+        `verify` is none of the three.
+    """
+    found = _planned(store, path, None, verify)
+    return None if isinstance(found, str) else found
+
+
+def _planned(store: OpenStore, path: str, columns: ArrayLike | None, verify: Verify) -> Reader | str:
+    """Return a reader that does without zarr-python, or why there is none."""
     try:
         kind = ResidentReader if one_chunk(store, path) else ArrayReader
         return kind(store, path, columns=columns, verify=verify)
     except StoreInvalid as error:
         if error.code != "outside-grammar":
             raise
-        why = error.message
-    reader = ZarrReader(store, path, columns=columns, verify=verify)
-    warn_once(store, why.removeprefix(f"{store.path}: "))
-    return reader
+        return error.message.removeprefix(f"{store.path}: ")
 
 
 def reopened(where: str, path: str, columns: ArrayLike | None, verify: Verify) -> Reader:

@@ -54,12 +54,9 @@ class ResidentReader(Reader):
             raise StoreInvalid(f"{store.path}: `{path}` is not read at once: {found}", code="outside-grammar")
         node, self._record = store.metadata[path], found
         super().__init__(store, path, tuple(node["shape"]), np.dtype(node["data_type"]), columns, verify)
-        keys = () if found is None else (found.key,)
-        self._shards = LocalShards(store.path, path, keys, self.counters)
-        stamp = self._shards.stamps[0] if keys else None
-        if found is not None and stamp is not None and stamp[1] != found.size:
-            what = f"{found.key} has {stamp[1]:,} bytes, the sidecar says {found.size:,}"
-            raise StoreInvalid(f"{store.path}: `{path}` is not read at once: {what}", code="outside-grammar")
+        keys, sizes = ((), ()) if found is None else ((found.key,), (found.size,))
+        self._shards = LocalShards(store.path, path, keys, self.counters, sizes)
+        self.reach = self.shape[0]  # all of it is in memory
         self._values: NDArray[Any] | None = None
 
     @property

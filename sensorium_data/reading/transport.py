@@ -13,9 +13,11 @@ from contextlib import suppress
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sensorium_data.errors import StoreInvalid
 from sensorium_data.reading.descriptors import File, Key, Stamp, descriptors, stamp_of
-from sensorium_data.reading.faults import file_lost, store_changed, unreadable
+from sensorium_data.reading.faults import file_lost, other_size, store_changed, unreadable
 from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Counters", "LocalShards"]
 
+# Bytes from which a copy of pages in memory is worth more than what it takes to find out that they are there: copied by
+# the processor they cost 0.4 to 0.7 of what the system takes for them.
+LARGE = 256 << 10
 GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
 
 
@@ -81,6 +86,14 @@ class Counters:
         return f"Counters(n_bytes_read={self.n_bytes_read}, n_requests={self.n_requests}, n_checks={self.n_checks})"
 
 
+def _resident(fd: int, offset: int, n: int) -> bool:
+    """Return whether a range is in memory, as far as its ends tell: else one read of it all is many times as fast."""
+    try:
+        return all(os.preadv(fd, (bytearray(1),), at, os.RWF_NOWAIT) for at in (offset, offset + n - 1))
+    except (OSError, AttributeError):  # it would have to wait, or the system cannot tell
+        return False
+
+
 def _stamp(path: str) -> Stamp | None:
     try:
         return stamp_of(os.stat(path))  # noqa: PTH116  # half the time of Path.stat
@@ -99,6 +112,8 @@ class LocalShards:
     keys : sequence of str
         The file of each shard, below the store.
     counters : Counters
+    sizes : sequence of int, bytes
+        What each file was written with; one of another size is not read.
 
     Attributes
     ----------
@@ -106,8 +121,9 @@ class LocalShards:
         Which file each shard was when this was made, None where there was none.
     """
 
-    def __init__(self, store: Path, path: str, keys: Sequence[str], counters: Counters) -> None:
+    def __init__(self, store: Path, path: str, keys: Sequence[str], counters: Counters, sizes: Sequence[int]) -> None:
         self.store, self.path, self.keys, self.counters = store, path, tuple(keys), counters
+        self._sizes = tuple(sizes)
         where = store.absolute()  # a process may go to another folder between two reads
         self._root = f"{where}/{Paths.root}"
         self._root_stamp = _stamp(self._root)
@@ -132,13 +148,15 @@ class LocalShards:
         Raises
         ------
         StoreInvalid
-            The file is gone, or is not what it was.
+            The file is gone, is not what it was, or not of the size that it was written with.
         StorageFailed
             The system does not let it be read.
         """
         key = self._files[shard]
         if key is None:
             raise file_lost(self.store, self.path, self.keys[shard])
+        if (size := key[1][1]) != self._sizes[shard]:
+            raise other_size(self.store, self.path, self.keys[shard], size, self._sizes[shard])
         table = descriptors()
         file = table.borrow(key, lambda: self._open(shard, key))
         try:
@@ -163,6 +181,11 @@ class LocalShards:
                 table.give(file)
 
     def _fill(self, file: File, shard: int, offset: int, into: NDArray[Any]) -> int:
+        if len(into) >= LARGE and (memory := file.mapped()) is not None and _resident(file.fd, offset, len(into)):
+            # Asked before as well: a page that was cut off since would end the process.
+            self._still(file, shard, self.stamps[shard])
+            np.copyto(into, memory[offset : offset + len(into)])
+            return len(into)
         try:
             done = n = os.preadv(file.fd, (into.data,), offset)
             while n and done < len(into):  # a signal or the system's limit of 2 GiB has cut it short
@@ -172,8 +195,10 @@ class LocalShards:
             raise self._failed(shard, error) from None
         return done
 
-    def _still(self, file: File, shard: int, stamp: Stamp) -> None:
+    def _still(self, file: File, shard: int, stamp: Stamp | None) -> None:
         """Make sure that the file is the one it was: asked after the bytes have come, so that it speaks for them."""
+        if stamp is None:
+            raise file_lost(self.store, self.path, self.keys[shard])
         try:
             seen = os.fstat(file.fd)
         except OSError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sensorium_data.grid import NANOSECOND, Grid
+from sensorium_data.grid import NANOSECOND, Grid, as_ns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sensorium_data.handle import SessionHandle
 
 __all__ = ["TrialFrames", "snapped"]
+
+COARSE_NS = 2**22 * NANOSECOND  # 49 days: from here on floats of seconds are about a nanosecond apart, and more
 
 
 class TrialFrames:
@@ -73,9 +75,15 @@ class TrialFrames:
 def snapped(grid: Grid, start_ns: Fraction) -> Fraction:
     """Return a time, or that of the tick which rounds to it: whole nanoseconds are what times are kept in.
 
-    1/3 s is kept as 333333333 ns. On a clock of 30 Hz that is tick 10, a third of a nanosecond later.
+    1/3 s is kept as 333333333 ns. On a clock of 30 Hz that is tick 10, a third of a nanosecond later. Since 1970 floats
+    are 238 ns apart: there it may also be what the tick's closest float was kept as.
     """
     if start_ns.denominator != 1:
         return start_ns
-    exact = grid.ns(grid.tick_from_rounded(int(start_ns)))
-    return Fraction(exact) if round(exact) == start_ns else start_ns
+    exact = Fraction(grid.ns(grid.tick_from_rounded(int(start_ns))))
+    if round(exact) == start_ns:
+        return exact
+    if abs(start_ns) >= COARSE_NS:
+        near = grid.around(start_ns)[0]
+        return near if as_ns(float(near / NANOSECOND)) == start_ns else start_ns
+    return start_ns

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.reading import open_reader
+from sensorium_data.reading import ResidentReader, open_reader
 from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Samples:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what each process opens for itself."""
-        return {k: v for k, v in self.__dict__.items() if k != "reader"}
+        return {k: v for k, v in self.__dict__.items() if k not in ("reader", "held")}
 
     @cached_property
     def reader(self) -> Reader:
@@ -66,9 +66,16 @@ class Samples:
     def _open(self) -> Reader:
         return open_reader(self._store, self._path, columns=self._neurons, verify=self._verify)
 
+    @cached_property
+    def held(self) -> NDArray[Any] | None:
+        """All rows, where they are few enough to stay in memory, not to be changed."""
+        return self.reader.values if isinstance(self.reader, ResidentReader) else None
+
     def read_into(self, out: NDArray[Any], first: int) -> None:
         """Read rows [first, first + len(out)) into place, integers as the floats that hold them."""
-        if out.dtype == self.dtype:
+        if (held := self.held) is not None:
+            out[...] = held[first : first + len(out)]
+        elif out.dtype == self.dtype:
             self.reader.read_into(out, first)
         else:
             for at, block in self.reader.pieces(first, len(out)):

@@ -10,6 +10,8 @@ from xarray import DataArray, Variable  # noqa: TID253  # only views import this
 from xarray.backends import BackendArray  # noqa: TID253
 from xarray.core import indexing  # noqa: TID253
 
+from sensorium_data.reading import planned_reader, read_indexed
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium_data.handle import SessionHandle
+    from sensorium_data.reading import Reader
     from sensorium_data.store.opened import OpenStore
 
 __all__ = ["DASK_BYTES", "dask_rows", "lazy_array", "lazy_variable", "plain_key"]
@@ -26,6 +29,9 @@ DASK_BYTES = 8_000_000
 
 class StoreArray(BackendArray):  # type: ignore[misc,unused-ignore]
     """One array of a store, or some of its columns; reopened in each process, so that it can be pickled.
+
+    What is read is held against the checksums of the store. Text, and arrays of another make, which have none, are read
+    through zarr-python.
 
     Parameters
     ----------
@@ -40,6 +46,7 @@ class StoreArray(BackendArray):  # type: ignore[misc,unused-ignore]
         self._path = path
         self._kept = dict(kept or {})
         self._array: zarr.Array[Any] | None = None
+        self._reader: tuple[Reader | None] | None = None  # not looked for yet, or the one there is
         array = self._open()
         sizes = {axis: len(places) for axis, places in self._kept.items()}
         self.shape = tuple(sizes.get(axis, n) for axis, n in enumerate(array.shape))
@@ -54,16 +61,19 @@ class StoreArray(BackendArray):  # type: ignore[misc,unused-ignore]
         return self._array
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the open array behind."""
-        return self.__dict__ | {"_array": None}
+        """Leave behind what each process opens for itself."""
+        return self.__dict__ | {"_array": None, "_reader": None}
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:  # noqa: ANN401  # xarray's own signature
         key = plain_key(key, self.shape)
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
-        inside = (self._kept[axis][part] if axis in self._kept else part for axis, part in enumerate(key))
-        return self._store.read(self._open(), tuple(inside))
+        inside = tuple(self._kept[axis][part] if axis in self._kept else part for axis, part in enumerate(key))
+        if self._reader is None:  # two threads may both come first; what they find is the same
+            self._reader = (planned_reader(self._store, self._path),)
+        (reader,) = self._reader
+        return self._store.read(self._open(), inside) if reader is None else read_indexed(reader, inside)
 
 
 def plain_key(key: indexing.ExplicitIndexer, shape: tuple[int, ...]) -> indexing.ExplicitIndexer:

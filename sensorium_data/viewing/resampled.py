@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import ceil, lcm
+from math import lcm
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,7 +17,7 @@ from sensorium_data.streams import open_streams
 from sensorium_data.viewing.lazy import DASK_BYTES, plain_key
 from sensorium_data.viewing.presentation import own_dims
 from sensorium_data.viewing.selecting import names_of
-from sensorium_data.viewing.spans import ends_of, extent_of
+from sensorium_data.viewing.spans import outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sensorium_data.resample import Method
     from sensorium_data.streams import Streams
     from sensorium_data.viewing.selecting import Names
-    from sensorium_data.viewing.spans import Number, Span
+    from sensorium_data.viewing.spans import Number, Outputs, Span
     from sensorium_data.views import Session
 
 __all__ = ["resampled"]
@@ -58,22 +58,14 @@ def resampled(
     if names is not None and not names:
         raise BadArgument(f"{key}: no signal is chosen", hint="leave signals out for all of them", code="no-signals")
     streams = open_streams(handle, names, rate_hz=rate_hz, method=method, lag_s=lag_s, offsets_s=offsets_s)
-    start, stop = extent_of(handle, streams) if window is None else ends_of(window, handle)
-    n = _counted(start, stop, streams.rate)
+    outputs = outputs_of(window, streams)
     data: dict[str, Variable] = {}
-    coords: dict[str, Any] = {"time": ("time", _times_s(start, streams.rate, n), {"units": "s"})}
+    coords: dict[str, Any] = {"time": ("time", _times_s(outputs.start_ns(streams.rate), streams.rate, outputs.n), {"units": "s"})}
     for name in streams:
-        data[name], mask, channels = _variable(session, _Samples(streams, name, start, n), method)
+        data[name], mask, channels = _variable(session, _Samples(streams, name, outputs), method)
         coords |= channels | {f"mask_{name}": mask}
     rate = streams.rate
     return Dataset(data, coords, {"session": key, "rate_hz": float(rate), "rate": str(rate)})
-
-
-def _counted(start_ns: Fraction, stop_ns: Fraction, rate: Fraction) -> int:
-    """Return how many samples come before a stop: what rounds to the same nanosecond as the stop is the stop."""
-    stop = round(stop_ns)
-    n = ceil((stop - Fraction(1, 2) - start_ns) * rate / NANOSECOND)
-    return n + (round(start_ns + n * NANOSECOND / rate) < stop)  # halves are rounded to even
 
 
 def _times_s(start_ns: Fraction, rate: Fraction, n: int) -> NDArray[np.float64]:
@@ -87,14 +79,14 @@ def _times_s(start_ns: Fraction, rate: Fraction, n: int) -> NDArray[np.float64]:
 class _Samples:
     """Samples of one stream at the output times."""
 
-    def __init__(self, streams: Streams, name: str, start_ns: Fraction, n: int) -> None:
-        self._streams, self.name, self._start_ns = streams, name, start_ns
+    def __init__(self, streams: Streams, name: str, outputs: Outputs) -> None:
+        self._streams, self.name, self._outputs = streams, name, outputs
         self.stream = streams[name]
-        self.rate, self.n = streams.rate, n
+        self.rate, self.n = streams.rate, outputs.n
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a recipe."""
-        return type(self), (self._streams, self.name, self._start_ns, self.n)
+        return type(self), (self._streams, self.name, self._outputs)
 
     @property
     def block(self) -> int:
@@ -109,7 +101,7 @@ class _Samples:
     def into(self, out: NDArray[Any], first: int) -> None:
         """Compute samples [first, first + len(out)) into place."""
         mask = np.empty(len(out), np.bool_)
-        self.stream.at(out, mask, self._start_ns, first)
+        self.stream.at(out, mask, self._outputs.anchor_ns, self._outputs.first + first)
 
     def empty(self, n: int) -> NDArray[Any]:
         """Return room for n samples."""
@@ -133,7 +125,8 @@ class _Samples:
         """Return which of some samples are valid, in their order; none is read."""
         good = np.zeros(self.n, np.bool_)
         for first, last in _runs(np.unique(rows), MASKED_AT_ONCE):
-            good[first:last] = self.stream.validity(self._start_ns, first, last - first)
+            at = self._outputs.first + first
+            good[first:last] = self.stream.validity(self._outputs.anchor_ns, at, last - first)
         return good[rows]
 
 

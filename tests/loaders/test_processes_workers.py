@@ -100,8 +100,7 @@ def test_a_fork_beside_busy_threads(mice: Mice, pictures: Pictures) -> None:
         try:
             for _ in range(3):
                 loader = WindowLoader(busy.dataset, batch_size=5, num_workers=2, multiprocessing_context="fork")
-                loader_batches = list(loader)
-                assert len(loader_batches) == len(wanted)
+                assert differences(list(loader), wanted) == []
         finally:
             stop.set()
         assert working.result(60) > 0
@@ -178,7 +177,12 @@ WAYS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
-    ("what", "kind", "said"), [("key", KeyError, "7"), ("odd", SensoriumError, "^this trial is odd$")]
+    ("what", "kind", "said"),
+    [
+        ("key", KeyError, "7"),
+        ("file", FileNotFoundError, "no such table"),
+        ("odd", SensoriumError, "^this trial is odd$"),
+    ],
 )
 def test_what_a_transform_raises_comes_at_its_batch(mice: Mice, way: str, what: str, kind: Any, said: str) -> None:
     loader, before = bad_loader(mice, 2, what, **WAYS[way])
@@ -203,7 +207,7 @@ def test_a_transform_that_raises_stop_iteration_does_not_end_the_epoch(mice: Mic
 def test_a_worker_that_is_killed(mice: Mice, n_workers: int) -> None:
     loader, before = bad_loader(mice, 2, "kill", num_workers=n_workers, multiprocessing_context="fork")
     seen: list[Any] = []
-    with pytest.raises(SensoriumError, match=r"a worker process is gone: DataLoader worker \(pid") as caught:
+    with pytest.raises(SensoriumError, match="a worker process is gone: ") as caught:
         seen.extend(copied([batch])[0] for batch in loader)
     assert caught.value.code == "worker-lost"
     assert "memory" in caught.value.hint

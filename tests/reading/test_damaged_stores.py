@@ -135,17 +135,23 @@ def test_a_missing_file_is_named_when_it_is_needed(
 
 
 @pytest.mark.parametrize("codec", ["raw", "pcodec"])
-def test_a_file_of_another_size_goes_to_zarr_which_finds_the_damage(
-    damaged: Callable[[str], Damaged], codec: str
+@pytest.mark.parametrize("change", [-100, 7])
+def test_a_file_of_another_size_is_named_when_it_is_needed(
+    damaged: Callable[[str], Damaged], values: NDArray[Any], codec: str, change: int
 ) -> None:
     store = damaged(codec)
     size = (store.path / SECOND).stat().st_size
-    store.cut(SECOND, size - 100)
-    with pytest.warns(SlowReadWarning, match=f"{SECOND} has {size - 100:,} bytes, the sidecar says {size:,}"):
-        reader = reader_of(store.path)
-    with pytest.raises(StoreInvalid) as caught:
-        read(reader, 2950, 100)
-    assert caught.value.code == "array-unreadable"
+    os.truncate(store.path / SECOND, size + change)
+    for verify in ("first", "never"):
+        reader: Any = reader_of(store.path, verify=verify)  # without a warning: it is not read in another way
+        assert isinstance(reader, ArrayReader)
+        assert same(read(reader, 2900, 100), values[2900:3000])
+        for ask in (read, collected):
+            with pytest.raises(StoreInvalid) as caught:
+                ask(reader, 2950, 100)
+            said = f"`{PATH}` is damaged: {SECOND} has {size + change:,} bytes, the sidecar says {size:,}"
+            assert (caught.value.code, caught.value.message) == ("sidecar-stale", f"{store.path}: {said}")
+            assert f"sensorium-data check '{store.path}'" in caught.value.hint
 
 
 CHANGES: dict[str, tuple[Callable[[Damaged], object], str]] = {
@@ -268,8 +274,8 @@ def test_reads_cut_short_are_completed(
 
 
 def test_a_file_that_ends_early_is_reported(stores: dict[str, Path]) -> None:
-    shards = LocalShards(stores["raw"], PATH, [FIRST], Counters())
     size = (stores["raw"] / FIRST).stat().st_size
+    shards = LocalShards(stores["raw"], PATH, [FIRST], Counters(), [size])
     with pytest.raises(StoreInvalid, match="has become shorter than") as caught:
         shards.read(0, size - 5, np.empty(10, np.uint8))
     assert caught.value.code == "store-changed"

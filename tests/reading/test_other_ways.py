@@ -181,8 +181,12 @@ def test_a_small_array_that_is_lost_or_replaced(made: OpenStore) -> None:
         read(early, 0, 1)
     assert caught.value.code == "store-changed"
     file.write_bytes(data + b"more")
-    with pytest.warns(SlowReadWarning, match=r"not read at once: .* bytes, the sidecar says"):
-        open_reader(OpenStore(made.path), SMALL)
+    longer = open_reader(OpenStore(made.path), SMALL)
+    said = f"`{SMALL}` is damaged: {SMALL}/c/0/0 has {len(data) + 4:,} bytes, the sidecar says {len(data):,}"
+    with pytest.raises(StoreInvalid, match=said) as caught:
+        read(longer, 0, 1)
+    assert caught.value.code == "sidecar-stale"
+    assert "sensorium-data check" in caught.value.hint
 
 
 def test_what_has_no_rows_of_numbers_is_refused(sound: Path) -> None:

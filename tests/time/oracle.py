@@ -47,12 +47,12 @@ def runs_of(clock: Clock) -> list[Run]:
     return found
 
 
-def parts(run: Run, method: Method, time: Fraction, width: Fraction) -> list[tuple[int, Fraction]]:
+def parts(run: Run, method: Method, time: Fraction, following: Fraction) -> list[tuple[int, Fraction]]:
     """Return the rows of a run that the value at a time rests on, each with its share; none if there is no value."""
     times = run.times
     if method == "mean":
-        inside = [row for row, at in enumerate(times) if time <= at < time + width]
-        whole = times[0] <= time and time + width <= run.end
+        inside = [row for row, at in enumerate(times) if time <= at < following]
+        whole = times[0] <= time and following <= run.end
         return [(run.first_row + row, Fraction(1, len(inside))) for row in inside] if whole else []
     if method == "linear":
         if time in times:
@@ -98,13 +98,18 @@ class Case:
 
     def parts(self) -> list[list[list[tuple[int, Fraction]]]]:
         """Return what each output rests on, channel by channel; one channel where there are no offsets."""
-        runs, width = runs_of(self.clock), 10**9 / self.rate
+        runs = runs_of(self.clock)
+        outputs = [self.start_ns + i * 10**9 / self.rate for i in range(self.n + 1)]
+        if isinstance(self.clock, TimesClock):  # whole nanoseconds are held against whole ones
+            outputs = [Fraction(round(time)) for time in outputs]
         offsets = [0] if self.offsets_ns is None else self.offsets_ns.tolist()
         known: dict[int, list[list[tuple[int, Fraction]]]] = {}
         for offset in offsets:
             if offset not in known:
-                times = [self.start_ns + self.lag_ns - offset + i * width for i in range(self.n)]
-                known[offset] = [[p for run in runs for p in parts(run, self.method, time, width)] for time in times]
+                times = [time + self.lag_ns - offset for time in outputs]
+                known[offset] = [
+                    [p for run in runs for p in parts(run, self.method, *pair)] for pair in pairwise(times)
+                ]
         return [[known[offset][i] for offset in offsets] for i in range(self.n)]
 
 

@@ -143,7 +143,7 @@ def test_methods_that_only_copy_keep_integers_if_asked(size: int, method: Method
     values = np.random.default_rng(5).integers(0, 256, (40, size)).astype(np.uint8)
     offsets = np.arange(size) * 10**6 if phases else None
     resampler = Resampler(TickClock.from_runs(Fraction(8), [(0, 40)]), Fraction(30), method=method, offsets_ns=offsets)
-    full, out = np.empty((160, size), np.float16), np.empty((160, size), np.uint8)
+    full, out = np.empty((160, size), np.float32), np.empty((160, size), np.uint8)
     mask, again = np.empty(160, np.bool_), np.empty(160, np.bool_)
     resampler.into(full, mask, values, 0, Fraction(0))
     resampler.into(out, again, values, 0, Fraction(0))

@@ -1,7 +1,12 @@
-"""Lazy arrays are indexed as numpy arrays are, along every axis."""
+"""Lazy arrays are indexed as numpy arrays are, along every axis; what is damaged is named, and never served."""
 
 from __future__ import annotations
 
+import copy
+import pickle
+import shutil
+import warnings
+from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sensorium_data as sd
+from sensorium_data.errors import StoreInvalid
 from sensorium_data.testing import write_sensorium2023
+from tests.store.damage import RESPONSES, Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import xarray as xr
     from numpy.typing import NDArray
@@ -108,3 +116,108 @@ def test_points_are_numpys(subjects: list[Subject], places: list[tuple[int, int]
     rows, columns = np.array(places).T % np.array(values.shape)[:, None]
     got = make()[xr.DataArray(rows, dims="point"), xr.DataArray(columns, dims="point")].to_numpy()
     np.testing.assert_array_equal(got, values[rows, columns])
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of raw numbers, in which nothing but a checksum shows a flipped bit."""
+    folder = tmp_path_factory.mktemp("raw")
+    source = write_sensorium2023(folder, n_neurons=6, n_train=3, n_repeats=1, frame_shape=(8, 12))
+    sd.convert(source, folder / "s.zarr", preset="fast")
+    return folder / "s.zarr"
+
+
+@pytest.fixture
+def store(whole: Path, tmp_path: Path) -> Damaged:
+    return Damaged(shutil.copytree(whole, tmp_path / "s.zarr"))
+
+
+STATISTIC = "statistics/train/responses/mean"
+FLIPPED: dict[str, tuple[str, Callable[[sd.Session], Any]]] = {
+    "a signal": (f"{RESPONSES}/c/0/0", lambda session: session["responses"].to_numpy()),
+    "one sample": (f"{RESPONSES}/c/0/0", lambda session: session["responses"][0, 3].to_numpy()),
+    "some neurons": (f"{RESPONSES}/c/0/0", lambda session: session.select([4, 1])["responses"][:5].to_numpy()),
+    "every tenth sample": (f"{RESPONSES}/c/0/0", lambda session: session["responses"][::10].to_numpy()),
+    "a trial": (f"{RESPONSES}/c/0/0", lambda session: session.trial(sampled_first(session))),
+    "a small signal of a trial": ("signals/pupil/values/c/0", lambda session: session.trial(0)),
+    "a film of a trial": ("stimuli/frames/c/0/0/0", lambda session: session.trial(shown_first(session))),
+    "frames": ("stimuli/frames/c/0/0/0", lambda session: session.frames[0, 2].to_numpy()),
+    "statistics": (f"{STATISTIC}/c/0", lambda session: session.statistics["train/responses/mean"].to_numpy()),
+}
+
+
+def sampled_first(session: sd.Session) -> int:
+    """Return the trial of which the first responses are."""
+    rows = [session.handle.rows("responses", row) for row in range(session.trials.sizes["trial"])]
+    return int(session.trials["trial_id"][next(k for k, run in enumerate(rows) if run is not None and not run.start)])
+
+
+def shown_first(session: sd.Session) -> int:
+    """Return a trial whose film is the first of those stored."""
+    first = int(session.stimuli["first_frame"].to_numpy().argmin())
+    return int(session.trials["trial_id"][(session.trials["variant"] == first).to_numpy()][0])
+
+
+@pytest.mark.parametrize("name", FLIPPED)
+def test_a_flipped_bit_is_named_and_never_served(store: Damaged, name: str) -> None:
+    key, ask = FLIPPED[name]
+    ask(sd.open_session(store.path))
+    store.flip(key, 10)
+    session = sd.open_session(store.path)
+    for _ in range(2):
+        with pytest.raises(StoreInvalid, match=rf"is damaged in {key}, chunk 0 .*: it has CRC-32C") as caught:
+            ask(session)
+        assert caught.value.code == "chunk-damaged"
+        assert f"sensorium-data check {store.path}" in caught.value.hint
+
+
+def test_a_file_of_another_size_is_named_with_both_sizes(store: Damaged) -> None:
+    size = (store.path / RESPONSES / "c/0/0").stat().st_size
+    store.cut(f"{RESPONSES}/c/0/0", size - 9)
+    said = f"{RESPONSES}/c/0/0 has {size - 9:,} bytes, the sidecar says {size:,}"
+    with pytest.raises(StoreInvalid, match=said) as caught:
+        sd.open_session(store.path)["responses"][:3].to_numpy()
+    assert caught.value.code == "sidecar-stale"
+
+
+def test_a_store_without_a_sidecar_is_read_as_it_is_without_a_word(store: Damaged, whole: Path) -> None:
+    shutil.rmtree(store.path / "sidecar")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        session, sound = sd.open_session(store.path), sd.open_session(whole)
+        np.testing.assert_array_equal(session["responses"][3:90:4, [5, 0]], sound["responses"][3:90:4, [5, 0]])
+        assert session.trial(0).equals(sound.trial(0))
+
+
+def test_opening_an_array_reads_none_of_it(store: Damaged) -> None:
+    session = sd.open_session(store.path)
+    for file in (store.path / RESPONSES).rglob("c/*/*"):
+        file.unlink()
+    shutil.rmtree(store.path / "sidecar")
+    samples = session.samples("responses")
+    assert samples.shape[1] == 6
+    assert samples.dtype == np.float32
+    assert samples[4:9].sizes["time"] == 5
+    assert len(pickle.dumps(samples)) < 5000
+
+
+def read_rows(array: xr.DataArray) -> NDArray[Any]:
+    return array[5:45:3].to_numpy()
+
+
+def test_arrays_that_were_read_are_copied_and_pickled_as_recipes(whole: Path) -> None:
+    array = sd.open_session(whole).samples("responses")
+    size, values = len(pickle.dumps(array)), read_rows(array)
+    assert len(pickle.dumps(array)) == size
+    for again in (pickle.loads(pickle.dumps(array)), copy.deepcopy(array), array.copy()):
+        np.testing.assert_array_equal(read_rows(again), values)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
+def test_arrays_that_were_read_are_read_in_other_processes(whole: Path, method: Any) -> None:
+    arrays = [sd.open_session(whole).samples(name) for name in ("responses", "pupil")]
+    values = [read_rows(array) for array in arrays]
+    with get_context(method).Pool(1) as pool:
+        for wanted, got in zip(values, pool.map(read_rows, arrays), strict=True):
+            np.testing.assert_array_equal(got, wanted)

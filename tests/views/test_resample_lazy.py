@@ -69,10 +69,10 @@ def test_pieces_count_from_where_the_whole_does(tmp_path: Path, method: str) -> 
     # A third of a second is kept as 333333333 ns, so no tick of this signal is at a whole second.
     signal = sd.SignalData("responses", np.arange(60.0).reshape(30, 2), unit="1", rate_hz=30, start_s="1/3")
     sd.write_session(tmp_path / "s", identity="m", signals=[signal])
-    for start in (0, "1/3", 0.5):
+    for start in (0, 1 / 3, 0.5):
         view = sd.open_session(tmp_path / "s").resample(30, (start, 2), method=method)  # type: ignore[arg-type]
         values = view["responses"].to_numpy()
-        first = {0: 10, "1/3": 0, 0.5: -5}[start]
+        first = {0: 10, 1 / 3: 0, 0.5: -5}[start]
         np.testing.assert_array_equal(
             values[max(first, 0) : first + 30], np.arange(60.0).reshape(30, 2)[max(0, -first) :]
         )
