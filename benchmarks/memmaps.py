@@ -6,7 +6,10 @@ Every trial lies in one piece behind the one before.
 
 from __future__ import annotations
 
+import mmap
 import os
+import time
+from ctypes import CDLL, c_size_t, c_void_p
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Batches", "Memmaps", "drop_from_cache", "planned", "read_again"]
 
 BLOCK = 1 << 20  # bytes read at once
+TRIES, FORGOTTEN = 20, 0.02  # share of the bytes that may stay
 # Of each batch its windows: row of the trial, first frame.
 Batches: TypeAlias = "Sequence[Sequence[tuple[int, int]]]"
 
@@ -35,13 +39,34 @@ def planned(loader: WindowLoader, epoch: int) -> Batches:
 
 
 def drop_from_cache(folders: Sequence[Path]) -> None:
-    """Have the system forget what it holds of the files below some folders; none may be mapped."""
-    os.sync()  # what is not yet on the disk cannot be forgotten
-    for folder in folders:
-        for file in (path for path in folder.rglob("*") if path.is_file()):
-            descriptor = os.open(file, os.O_RDONLY)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(descriptor)
+    """Have the system forget what it holds of the files below some folders; none may be mapped.
+
+    Raises
+    ------
+    RuntimeError
+        It keeps more than a little, whoever still uses it.
+    """
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file() and file.stat().st_size]
+    for _ in range(TRIES):
+        os.sync()  # what is not yet on the disk cannot be forgotten
+        for file in files:
+            with file.open("rb") as opened:
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        held = sum(map(_held, files)) / sum(file.stat().st_size for file in files)
+        if held < FORGOTTEN:
+            return
+        time.sleep(1)
+    raise RuntimeError(f"{held:.0%} of {', '.join(map(str, folders))} stay in the system's cache")
+
+
+def _held(file: Path) -> int:
+    """Return how many bytes of a file the system holds, in whole pages."""
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        where = np.frombuffer(mapped, np.uint8)
+        pages = np.zeros(-(-len(where) // mmap.PAGESIZE), np.uint8)
+        CDLL(None).mincore(c_void_p(where.ctypes.data), c_size_t(len(where)), c_void_p(pages.ctypes.data))
+        del where
+    return int((pages & 1).sum()) * mmap.PAGESIZE
 
 
 def read_again(folders: Sequence[Path]) -> None:

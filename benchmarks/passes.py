@@ -184,24 +184,24 @@ def first(bench: Bench) -> list[Figure]:
 
 
 def cold(bench: Bench) -> list[Figure]:
-    """Time passes over files that the system holds nothing of, and what came from the disk in them.
+    """Time passes over files that the system holds nothing of, by new loaders, and what came from the disk in them.
 
     One window of each trial, which is what an epoch of training is: of two, one would have read for the other.
     """
-    memmaps, known = bench.memmaps, {preset: Epochs(bench.loader(preset)) for preset in bench.stores}
-    for preset in known:  # for as long as these live, every chunk is known to be sound
-        known[preset]()
+    memmaps, names = bench.memmaps, ("memmap", *bench.stores)
     copies = Copies(memmaps, bench.loader("fast", None), bench.rounds)
-    seconds: dict[str, list[float]] = {name: [] for name in ("memmap", *known)}
-    disk: dict[str, list[float]] = {name: [] for name in seconds}
-    for turn, name in product(range(bench.rounds), seconds):
-        action = copies if name == "memmap" else Epochs(bench.loader(name, None), turn)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    disk: dict[str, list[float]] = {name: [] for name in names}
+    for turn, name in product(range(bench.rounds), names):
         memmaps.close()
+        gc.collect()  # no file may be mapped, by readers either
         drop_from_cache([memmaps.folder, *bench.stores.values()])
         memmaps.reopen()
+        action = copies if name == "memmap" else Epochs(bench.loader(name, None), turn)
         before = _from_disk()
         seconds[name] += interleaved({name: action}, 1)[name]
         disk[name].append((_from_disk() - before) / 2**20)
+        del action
     memmaps.close()
     read_again([memmaps.folder, *bench.stores.values()])
     memmaps.reopen()

@@ -62,7 +62,7 @@ def window(bench: Bench) -> list[Figure]:
 
 
 def _place_for(dataset: WindowDataset) -> dict[str, NDArray[Any]]:
-    from sensorium_data.loaders.dataset import array_of, tensors_of
+    from sensorium_data.loaders.items import array_of, tensors_of
 
     return {name: array_of(tensor) for name, tensor in tensors_of(dataset.filler.spec(0, (SAMPLES,))).items()}
 

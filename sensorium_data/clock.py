@@ -71,7 +71,8 @@ class TickClock:
     _rows: NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", as_rate(self.rate))
+        # No recording has a sample each nanosecond, but trials are counted in them, and their ticks are held against clocks.
+        object.__setattr__(self, "rate", Fraction(NANOSECOND) if self.rate == NANOSECOND else as_rate(self.rate))
         object.__setattr__(self, "segments", _laid(self.segments))
         lengths = self.segments[:, 1] - self.segments[:, 0]
         object.__setattr__(self, "_rows", np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def collate_mixed(items: Sequence[Any], apart: frozenset[str]) -> dict[str, Any]
         if name in apart:
             batch[name] = {key: torch.stack([named[i][name] for i in own]) for key, own in rows.items()}
         else:
-            batch[name] = collate([item[name] for item in named])
+            batch[name] = collate(_of_one_dtype([item[name] for item in named]))
     batch["session"] = tuple(item["session"] for item in named)
     batch["rows"] = {key: torch.tensor(own) for key, own in rows.items()}
     return batch
@@ -104,3 +105,11 @@ def _named(item: Any) -> dict[str, Any]:  # noqa: ANN401  # what the transform m
         f"batches of several sessions need items with names and `session`, the transform returns {type(item).__name__}"
     )
     raise BadArgument(what, hint="return the item's own dict with entries changed or added", code="transform-unnamed")
+
+
+def _of_one_dtype(values: list[Any]) -> list[Any]:
+    """Return tensors as the dtype that holds all of them: a film with fractions beside films of bytes."""
+    if not isinstance(values[0], torch.Tensor) or len({value.dtype for value in values}) == 1:
+        return values
+    held = reduce(torch.promote_types, [value.dtype for value in values])
+    return [value.to(held) for value in values]

@@ -75,7 +75,8 @@ class WindowDataset(Dataset[Any]):
     transform : callable, optional
         From item to item. One with a method ``bind(streams)`` is given each session's streams first.
     dtype : torch.dtype or str, optional
-        Of every floating stream: float32, float16 or bfloat16; by default as stored.
+        Of every floating stream: float32, float16 or bfloat16. By default as stored, and of float64 stores float32,
+        but for a transform, which sees what is stored.
     seed : int
         Of the random starts.
     verify : {"first", "always", "never"}
@@ -142,9 +143,9 @@ class WindowDataset(Dataset[Any]):
         self, streams: Sequence[Streams], transform: Transform | None, dtype: torch.dtype | str | None
     ) -> None:
         self.transform, self.dtype = check_transform(transform), float_dtype(dtype)
-        self.static = check_fit(streams, self.dtype)
+        self.static = check_fit(streams)
         self.streams = tuple(streams)
-        self.filler = Filler(self.streams, self.dtype)
+        self.filler = Filler(self.streams, self.dtype, narrow=transform is None)
         self._bound: dict[int, Transform] = {}
 
     def _length(self, window: int | Literal["trial"] | None) -> int | Literal["trial"]:

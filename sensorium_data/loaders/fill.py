@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from threading import local
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -41,22 +41,26 @@ class Filler:
         One for each session.
     dtype : torch.dtype, optional
         Of every floating stream; by default each as stored.
+    narrow : bool
+        By default float64 is served as float32.
     """
 
-    def __init__(self, streams: Sequence[Streams], dtype: torch.dtype | None) -> None:
-        self._streams, self._dtype = streams, dtype
+    def __init__(self, streams: Sequence[Streams], dtype: torch.dtype | None, *, narrow: bool) -> None:
+        self._streams, self._dtype, self._narrow = streams, dtype, narrow
         self._each = [[(name, MASK + name, stream) for name, stream in one.items()] for one in streams]
         self._scratch = _Scratch()
         self._trusted = lru_cache(maxsize=4096)(self._ask)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a recipe."""
-        return type(self), (self._streams, self._dtype)
+        return partial(type(self), narrow=self._narrow), (self._streams, self._dtype)
 
     def served(self, stream: Stream) -> torch.dtype:
         """Return the dtype in which a stream is served."""
         own = TORCH_DTYPES[np.dtype(stream.dtype).name]
-        return self._dtype if self._dtype is not None and own.is_floating_point else own
+        if self._dtype is None:  # models are of float32, and the numbers of stores in source precision are not for them
+            return torch.float32 if self._narrow and own == torch.float64 else own
+        return self._dtype if own.is_floating_point else own
 
     def spec(self, session: int, lead: tuple[int, ...]) -> Spec:
         """Return shape and dtype of every array of a session that has the leading axes ``lead``."""

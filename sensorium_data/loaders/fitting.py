@@ -75,19 +75,17 @@ def check_transform(transform: Transform | None) -> Transform | None:
     raise BadArgument(what, hint="`transforms.compose` makes one of several", code="bad-transform")
 
 
-def check_fit(streams: Sequence[Streams], dtype: torch.dtype | None = None) -> bool:
+def check_fit(streams: Sequence[Streams]) -> bool:
     """Return whether the sessions are static, or say in which way they do not fit together.
 
     Parameters
     ----------
     streams : sequence of Streams
-    dtype : torch.dtype, optional
-        That all floating streams are cast to, whatever they are stored in.
 
     Raises
     ------
     BadArgument
-        Films and images are mixed, or streams are missing, of another shape, dtype or rate; every difference is named.
+        Films and images are mixed, or streams are missing, of another shape or rate; every difference is named.
     """
     first, problems = streams[0], []
     static = "image" in first or _static(first)
@@ -107,9 +105,9 @@ def check_fit(streams: Sequence[Streams], dtype: torch.dtype | None = None) -> b
                     "rate", other.key, f"is served at {float(other.rate):g} Hz, {first.key} at {float(first.rate):g} Hz"
                 )
             )
-        problems += _differences(first, other, cast=dtype is not None)
+        problems += _differences(first, other)
     if problems:
-        hint = "signals=[…] names the streams that all of them have, rate_hz=… one rate and dtype=… one dtype for all"
+        hint = "signals=[…] names the streams that all of them have, rate_hz=… one rate for all"
         raise BadArgument("the sessions do not fit together", hint=hint, code="sessions-differ", problems=problems)
     return static
 
@@ -118,7 +116,7 @@ def _static(streams: Streams) -> bool:
     return streams.handle.document.identity.modality == "static"
 
 
-def _differences(first: Streams, other: Streams, *, cast: bool) -> list[Problem]:
+def _differences(first: Streams, other: Streams) -> list[Problem]:
     problems = []
     for name in dict.fromkeys([*first, *other]):
         if name not in first or name not in other:
@@ -131,7 +129,4 @@ def _differences(first: Streams, other: Streams, *, cast: bool) -> list[Problem]
         if "neuron" not in one.dims and (one.dims, one.shape) != (two.dims, two.shape):
             what = f"`{name}` is {two.dims} {two.shape}, of {first.key} {one.dims} {one.shape}"
             problems.append(Problem("stream-shape", other.key, what))
-        same = one.dtype == two.dtype or (cast and one.dtype.kind == two.dtype.kind == "f")
-        if not same and "neuron" not in one.dims:
-            problems.append(Problem("stream-dtype", other.key, f"`{name}` is {two.dtype}, of {first.key} {one.dtype}"))
     return problems

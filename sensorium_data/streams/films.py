@@ -13,7 +13,7 @@ from sensorium_data.reading import open_reader
 from sensorium_data.store.layout import Paths
 from sensorium_data.streams.base import Stream
 from sensorium_data.streams.chunks import KeptChunks
-from sensorium_data.streams.frames import snapped
+from sensorium_data.streams.frames import floors, snapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +156,7 @@ class FilmStream(Stream):
             last = min(n, ceil((grid.ns(int(self._frames.stops[row])) - self._frames.rounded - start_ns) / step))
             if first < last:
                 into = (start_ns + first * step - trial_start) / step * self._each
-                yield _Piece(row, first, last, _counted(into, self._each, last - first))
+                yield _Piece(row, first, last, floors(into, self._each, last - first))
 
     # -- what rests on valid data
 
@@ -184,12 +184,3 @@ class FilmStream(Stream):
         last = np.maximum(self._frames.n_frames - 1, 0) * self._each.numerator // self._each.denominator
         found: NDArray[np.bool_] = allowed & ~self.absent & (last < self._length)
         return found
-
-
-def _counted(first: Fraction, each: Fraction, n: int) -> NDArray[np.int64]:
-    """Return floor(first + i * each) for i = 0 … n - 1, exact."""
-    below = first.denominator * each.denominator
-    start, step = first.numerator * each.denominator, each.numerator * first.denominator
-    i = np.arange(n) if abs(start) + n * step < 2**62 else np.arange(n).astype(object)
-    counted: NDArray[np.int64] = ((start + i * step) // below).astype(np.int64)
-    return counted

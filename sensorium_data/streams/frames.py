@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.handle import SessionHandle
 
-__all__ = ["TrialFrames", "snapped"]
+__all__ = ["TrialFrames", "floors", "snapped"]
 
 COARSE_NS = 2**22 * NANOSECOND  # 49 days: from here on floats of seconds are about a nanosecond apart, and more
 
@@ -70,6 +70,21 @@ class TrialFrames:
         order = np.argsort(self.starts[self.there], kind="stable")
         starts, stops = self.starts[self.there][order], self.stops[self.there][order]
         return bool(np.any(np.maximum.accumulate(stops)[:-1] > starts[1:]))
+
+
+def floors(first: Fraction, each: Fraction, n: int) -> NDArray[np.int64]:
+    """Return floor(first + i * each) for i = 0 … n - 1, exact.
+
+    Examples
+    --------
+    >>> floors(Fraction(1, 2), Fraction(1, 2), 4).tolist()
+    [0, 1, 1, 2]
+    """
+    below = first.denominator * each.denominator
+    start, step = first.numerator * each.denominator, each.numerator * first.denominator
+    i = np.arange(n) if abs(start) + n * step < 2**62 else np.arange(n).astype(object)
+    counted: NDArray[np.int64] = ((start + i * step) // below).astype(np.int64)
+    return counted
 
 
 def snapped(grid: Grid, start_ns: Fraction) -> Fraction:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.clock import TickClock, rows_within
-from sensorium_data.resample import Resampler
+from sensorium_data.clock import rows_within
+from sensorium_data.grid import NANOSECOND
+from sensorium_data.streams.frames import floors
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -41,18 +42,14 @@ class TrialTimes:
 
     def __init__(self, frames: TrialFrames) -> None:
         self.frames = frames
-        first, last = int(frames.starts.min(initial=0)), int(frames.stops.max(initial=0))
-        ticks = TickClock(frames.grid.rate, np.array([[first, last + 1]], np.int64), frames.grid.origin_ns)
-        self._first = first
-        self._previous = Resampler(ticks, frames.rate, method="previous")
 
     def within(self, start_ns: Fraction, n: int, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which of n frames from a time on lie in an allowed trial and in no other, (n,) bool."""
-        rows, last = self._previous.support(start_ns, n)
-        ticks = rows + self._first
-        there = self.frames.there
+        grid, there = self.frames.grid, self.frames.there
+        first = (start_ns - grid.origin_ns) * grid.rate / NANOSECOND
+        ticks = floors(first, grid.rate / self.frames.rate, n)
         own, others = self._covering(ticks, allowed & there), self._covering(ticks, there & ~allowed)
-        within: NDArray[np.bool_] = (last > rows) & (own > 0) & (others == 0)
+        within: NDArray[np.bool_] = (own > 0) & (others == 0)
         return within
 
     def _covering(self, ticks: NDArray[np.int64], trials: NDArray[np.bool_]) -> NDArray[Any]:

@@ -125,7 +125,7 @@ def test_operations_are_what_xarray_makes_of_them(session: sd.Session, chunked: 
     (streams,) = served(own.transpose(..., "time"), ["mine"])
     values = own.compute()
     assert list(streams) == ["responses", "speed", "dark", "small"]
-    assert streams["dark"].dtype == np.float16
+    assert streams["dark"].dtype == np.float32
     assert streams["small"].dtype == np.uint8
     for name in streams:
         out, mask = filled(streams, name, 0, 40, 160)

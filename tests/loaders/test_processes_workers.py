@@ -155,9 +155,12 @@ class Bad:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.what == "stop":
             raise StopIteration
-        raise (
-            SensoriumError("this trial is odd", hint="leave it out", code="odd") if self.what == "odd" else KeyError(7)
-        )
+        errors = {
+            "odd": SensoriumError("this trial is odd", hint="leave it out", code="odd"),
+            "key": KeyError(7),
+            "file": FileNotFoundError("no such table"),
+        }
+        raise errors[self.what]
 
 
 def bad_loader(mice: Mice, at: int, what: str, **options: Any) -> tuple[WindowLoader, list[Any]]:
