@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from passes import Bench
 
     from sensorium_data.loaders import WindowLoader
@@ -76,11 +77,11 @@ def _write(target: Path, n_trials: int, n_neurons: int = NEURONS) -> Path:
     block = rng.random((FRAMES, n_neurons), np.float32)
     starts = np.arange(n_trials) * (FRAMES / RATE_HZ)
     films = {f"film {k}": rng.integers(0, 256, (FRAMES, 36, 64), np.uint8) for k in range(n_trials)}
-    small = {"pupil": ("px", 1), "running": ("cm/s", 1), "gaze": ("px", 2)}
+    small = {"pupil": ("px", ()), "running": ("cm/s", ()), "gaze": ("px", ("x", "y"))}
     signals = [sd.SignalData("responses", np.tile(block, (n_trials, 1)), unit="a.u.", rate_hz=RATE_HZ)]
     signals += [
-        sd.SignalData(name, rng.random((n, width), np.float32).squeeze(), unit=unit, rate_hz=RATE_HZ)
-        for name, (unit, width) in small.items()
+        sd.SignalData(name, _noise(rng, n, len(channels)), unit=unit, rate_hz=RATE_HZ, channels=channels)
+        for name, (unit, channels) in small.items()
     ]
     trials = {"start_s": starts, "stop_s": starts + FRAMES / RATE_HZ, "stimulus": list(films)}
     sd.write_session(
@@ -88,6 +89,10 @@ def _write(target: Path, n_trials: int, n_neurons: int = NEURONS) -> Path:
         preset="fast",
     )  # fmt: skip
     return target
+
+
+def _noise(rng: np.random.Generator, n: int, n_channels: int) -> NDArray[np.float32]:
+    return rng.random((n, n_channels) if n_channels else n, np.float32)
 
 
 def _sessions(bench: Bench, name: str, n: int, n_trials: int) -> list[Path]:

@@ -66,10 +66,11 @@ _HOME = {
 }
 _INSIDE = {"audit": "audit_source"}  # names that are longer at home, where `audit` is a module
 _MODULES = ("errors", "testing")
+_PARTS = ("clock", "loaders", "resample", "windows")  # reached as `sd.loaders` too, though not among the names here
 
 
 def __getattr__(name: str) -> object:
-    if name in _MODULES:
+    if name in _MODULES or name in _PARTS:
         return import_module(f"{__name__}.{name}")
     if name not in _HOME:
         msg = f"module {__name__!r} has no attribute {name!r}"

@@ -198,4 +198,3 @@ def _extent(clock: Clock) -> tuple[Fraction, Fraction]:
     if isinstance(clock, TickClock):
         return clock.grid.ns(int(clock.segments[0, 0])), clock.grid.ns(int(clock.segments[-1, 1]))
     return Fraction(int(clock.times_ns[0])), Fraction(int(clock.times_ns[-1]))
-

@@ -104,10 +104,10 @@ class SessionSet(Sequence[Session]):
 
     def select(
         self,
-        neurons: Mapping[str, Neurons] | None = None,
+        neurons: slice | Mapping[str, Neurons] | None = None,
         unit_ids: Mapping[str, ArrayLike] | None = None,
         area: Names | None = None,
-        depth: tuple[float, float] | None = None,
+        depth: tuple[float | None, float | None] | slice | None = None,
         layer: Names | None = None,
         mask: Mapping[str, ArrayLike] | None = None,
     ) -> SessionSet:
@@ -116,7 +116,8 @@ class SessionSet(Sequence[Session]):
         Parameters
         ----------
         neurons, unit_ids, mask : mapping of session key, optional
-            What names the neurons of one session; sessions that are left out keep theirs.
+            What names the neurons of one session; sessions that are left out keep theirs. A slice of positions stands
+            for itself in each.
         area, layer : str or iterable of str, optional
             Names that at least one of the sessions has.
         depth : (float, float), micrometres, optional
@@ -128,6 +129,8 @@ class SessionSet(Sequence[Session]):
         NoSuchItem
             A key, unit id, area, layer or column that is not there. Where several sessions object, all are named.
         """
+        if isinstance(neurons, slice):  # means the same in every session
+            neurons = dict.fromkeys(self._sessions, neurons)
         given = {"neurons": neurons, "unit_ids": unit_ids, "mask": mask}
         for name, each in given.items():
             self._check(_mapping(name, each))

@@ -161,7 +161,7 @@ class Session:
         neurons: Neurons | None = None,
         unit_ids: ArrayLike | None = None,
         area: Names | None = None,
-        depth: tuple[float, float] | None = None,
+        depth: tuple[float | None, float | None] | slice | None = None,
         layer: Names | None = None,
         mask: ArrayLike | None = None,
     ) -> Session:

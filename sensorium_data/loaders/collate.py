@@ -42,6 +42,7 @@ def collate(items: Sequence[Any]) -> Any:  # noqa: ANN401  # dicts, or the tuple
     if isinstance(first, torch.Tensor):
         return torch.stack(list(items))
     if isinstance(first, Mapping):
+        _refuse_two_sessions(items)
         return {name: collate([item[name] for item in items]) for name in first}
     if isinstance(first, Official):
         return collate_official(items)
@@ -53,6 +54,13 @@ def collate(items: Sequence[Any]) -> Any:  # noqa: ANN401  # dicts, or the tuple
     if isinstance(first, (bool, int, float)):
         return torch.tensor(items)
     return first if all(item == first for item in items) else tuple(items)
+
+
+def _refuse_two_sessions(items: Sequence[Mapping[str, Any]]) -> None:
+    if len({item.get("session") for item in items if isinstance(item.get("session"), str)}) > 1:
+        what = "a batch is of one session: the neurons of two mice do not fit into one tensor"
+        hint = '`make_loader` deals windows so, or order="mixed" keeps them apart'
+        raise BadArgument(what, hint=hint, code="mixed-batch")
 
 
 def collate_mixed(items: Sequence[Any], apart: frozenset[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from torch.utils.data import Dataset  # noqa: TID253  # the loaders are torch's face
 
+from sensorium_data.errors import counted, listed
 from sensorium_data.loaders.fill import MASK, Filler
 from sensorium_data.loaders.fitting import check_fit, check_signals, check_transform, float_dtype
 from sensorium_data.loaders.items import Items, array_of, tensors_of
@@ -156,7 +157,7 @@ class WindowDataset(Dataset[Any]):
     @classmethod
     def from_views(
         cls,
-        views: Iterable[xr.Dataset],
+        views: xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset],
         *,
         names: Sequence[str] | None = None,
         window: int | None = None,
@@ -170,7 +171,7 @@ class WindowDataset(Dataset[Any]):
 
         Parameters
         ----------
-        views : iterable of xarray.Dataset
+        views : xarray.Dataset, several, or a mapping of name to view
             Each of one session, over `time`.
         names : sequence of str, optional
             Of the views; by default their attribute `session`.
@@ -203,9 +204,7 @@ class WindowDataset(Dataset[Any]):
 
     def __repr__(self) -> str:
         keys = ", ".join(self.keys[:3]) + (" …" if len(self.keys) > 3 else "")
-        return (
-            f"WindowDataset: {len(self):,} windows of {len(self.keys)} sessions ({keys}), {', '.join(self.streams[0])}"
-        )
+        return f"WindowDataset: {counted(len(self), 'window')} of {counted(len(self.keys), 'session')} ({keys}), {', '.join(self.streams[0])}"
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -225,11 +224,12 @@ class WindowDataset(Dataset[Any]):
     def fingerprint(self) -> dict[str, str]:
         """Return digests of what batches rest on: the recordings, what is served of them, and the windows."""
         windows = self.windows.of_epoch(0)
+        rate = ", ".join(sorted({str(streams.rate) for streams in self.streams}))
         served = [f"{name} {one.dtype} {one.shape}" for s in self.streams for name, one in s.items()]
         return {
-            "sessions": digest(*(_identity(streams) for streams in self.streams)),
-            "streams": digest(*served, str(self.dtype), *(str(streams.rate) for streams in self.streams)),
-            "windows": digest(windows.session, windows.trial_row, windows.start_frame, windows.n_samples),
+            "sessions": f"{listed(self.keys)} {digest(*(_identity(streams) for streams in self.streams))}",
+            "streams": f"{listed(list(self.streams[0]))} at {rate} Hz, {self.dtype} {digest(*served)}",
+            "windows": f"{windows!r} {digest(windows.session, windows.trial_row, windows.start_frame, windows.n_samples)}",
         }
 
     def set_epoch(self, epoch: int) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import prod
 from threading import Lock
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -39,7 +39,9 @@ BLOCK_BYTES = 32_000_000  # read at once when missing values are looked for
 MASK = "mask_"
 
 
-def streams_of_views(views: xr.Dataset | Iterable[xr.Dataset], *, names: Sequence[str] | None = None) -> list[Streams]:
+def streams_of_views(
+    views: xr.Dataset | Iterable[xr.Dataset] | Mapping[str, xr.Dataset], *, names: Sequence[str] | None = None
+) -> list[Streams]:
     """Return streams that read views through xarray, each view as it is asked for.
 
     Every variable is a stream, (time, …). Runs of a view without a gap in `time` are its trials. A sample is valid where
@@ -47,7 +49,7 @@ def streams_of_views(views: xr.Dataset | Iterable[xr.Dataset], *, names: Sequenc
 
     Parameters
     ----------
-    views : xarray.Dataset, or iterable of them
+    views : xarray.Dataset, iterable of them, or mapping of name to view
         Over `time`, regular but for gaps, in seconds; without that coordinate samples are counted.
     names : sequence of str, optional
         Of the views; by default their attribute `session`.
@@ -66,7 +68,10 @@ def streams_of_views(views: xr.Dataset | Iterable[xr.Dataset], *, names: Sequenc
     SlowReadWarning
         Once, saying what it costs.
     """
-    several = _checked(views)
+    named = isinstance(views, Mapping) and not hasattr(views, "data_vars")  # as `SessionSet.resample` gives them
+    several = _checked(list(cast("Mapping[str, xr.Dataset]", views).values()) if named else views)
+    if named and names is None:
+        names = [str(key) for key in cast("Mapping[str, xr.Dataset]", views)]
     keys = _keys(several, names)
     found = [_streams(view, key) for view, key in zip(several, keys, strict=True)]
     searched = sum(stream.n_searched for streams in found for stream in streams.values() if isinstance(stream, _View))

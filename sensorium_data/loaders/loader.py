@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -11,7 +12,7 @@ import numpy as np
 import torch  # noqa: TID253  # the loaders are torch's face
 from torch.utils.data import IterableDataset, get_worker_info  # noqa: TID253
 
-from sensorium_data.errors import BadArgument
+from sensorium_data.errors import BadArgument, counted
 from sensorium_data.loaders.collate import collate, collate_mixed
 from sensorium_data.loaders.making import make_batch
 from sensorium_data.loaders.pool import BufferPool
@@ -24,7 +25,7 @@ from sensorium_data.settings import settings
 from sensorium_data.windows.asked import whole_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -160,6 +161,9 @@ class WindowLoader(IterableDataset[Any]):
         BadArgument
             The state is of another data set, seed or layout; every difference is named.
         """
+        if not isinstance(state, Mapping):
+            what = f"a state is what `state_dict` returned, not {type(state).__name__}"
+            raise BadArgument(what, hint="load it with torch.load or json.load first", code="state-mismatch")
         self._state = self._next = self._state.resumed(state)
 
     def share(self) -> Share:
@@ -172,6 +176,12 @@ class WindowLoader(IterableDataset[Any]):
     def __len__(self) -> int:
         """Return the batches of the next `iter`."""
         return len(self.share())
+
+    def __repr__(self) -> str:
+        windows = counted(self.schedule.batch_size, "window")
+        return (
+            f"WindowLoader: epoch {self.epoch}, {len(self):,} × {windows}, {self.schedule.order}, of {self.dataset!r}"
+        )
 
     # -- batches
 

@@ -47,6 +47,8 @@ def clock_of_view(view: xr.Dataset, key: str) -> TickClock:
         raise BadArgument(f"{key}: `time` is {times.dtype}, expected finite seconds", code="bad-view")
     rate = _rate(times.astype(np.float64), key) if n > 1 else said
     steps = np.concatenate([[0], np.cumsum(np.rint(np.diff(times) * float(rate)).astype(np.int64))])
+    if (np.diff(steps) < 1).any():
+        raise _irregular(key)
     clock = _from_first(float(times[0]), rate, steps)
     if np.abs(clock.times_s() - times).max() * float(rate) > OFF:
         raise _irregular(key)

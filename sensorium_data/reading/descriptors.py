@@ -39,7 +39,8 @@ class File:
 
     def __init__(self, fd: int) -> None:
         self.fd, self.users, self.dropped = fd, 1, False
-        self._n_asked, self._mapped = 0, None
+        self._n_asked = 0
+        self._mapped: NDArray[np.uint8] | None = None
 
     def mapped(self) -> NDArray[np.uint8] | None:
         """Return the file as memory, (byte,) uint8, not to be written; None for one that is not read often enough.

@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import google_crc32c
 import numpy as np
 from pydantic import ValidationError
 
@@ -191,13 +192,20 @@ class OpenStore:
         """Return the values of an array of one chunk where the sidecar is sound and speaks of the file that is there."""
         from sensorium_data.store.decode import decode_single
 
+        record, data = None, None
         with suppress(StoreInvalid, OSError):
             record = self.sidecar.chunks.get(path)
-            if record is None or record.data is None or path not in self.metadata:
+            if record is None or path not in self.metadata:
                 return None
-            if os.stat(f"{self.path}/{record.key}").st_size == record.size:  # noqa: PTH116  # half the time of Path.stat
-                return decode_single(self.metadata[path], record.data)
-        return None
+            file = f"{self.path}/{record.key}"
+            if os.stat(file).st_size != record.size:  # noqa: PTH116  # half the time of Path.stat
+                return None
+            data = (self.path / record.key).read_bytes() if record.data is None else record.data
+        if data is None or record is None:
+            return None
+        if record.data is None and google_crc32c.value(data) != record.crc:
+            self._unreadable(f"`{path}` is damaged: the checksum of {record.key} is wrong")
+        return decode_single(self.metadata[path], data)
 
     def read(self, array: zarr.Array[Any], key: Any) -> NDArray[Any]:  # noqa: ANN401  # whatever indexes an array
         """Return some values of an array.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os.path
+from collections.abc import Mapping
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -46,8 +47,10 @@ def opened(wheres: Opened | Iterable[Opened]) -> dict[str, Session]:
     >>> list(opened(f"{folder}/*.zarr"))
     ['29515-10-12']
     """
+    if isinstance(wheres, Mapping) and not hasattr(wheres, "data_vars"):  # by names of their own
+        wheres = list(wheres.values())
     several = [wheres] if isinstance(wheres, str | Path | Session | SessionHandle) else wheres
-    if not hasattr(several, "__iter__"):
+    if not hasattr(several, "__iter__") or type(wheres).__name__ in ("Dataset", "WindowDataset"):
         raise _no_session(several)
     found: list[Session] = []
     faults: list[tuple[str, SensoriumError]] = []
@@ -105,7 +108,12 @@ def _stores_in(folder: Path) -> Iterator[Path]:
 
 def _no_session(given: object) -> BadArgument:
     what = f"a session is named by its path, a pattern, or an opened Session, not by {type(given).__name__}"
-    return BadArgument(what, code="no-session")
+    hint = "name session stores"
+    if type(given).__name__ == "Dataset":
+        hint = "`WindowDataset.from_views([view])` makes windows of views"
+    elif type(given).__name__ == "WindowDataset":
+        hint = "`WindowLoader(dataset, batch_size=…)` makes batches of its windows"
+    return BadArgument(what, hint=hint, code="no-session")
 
 
 def _together(faults: Sequence[tuple[str, SensoriumError]], n: int) -> SensoriumError:

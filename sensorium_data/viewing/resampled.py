@@ -60,7 +60,9 @@ def resampled(
     streams = open_streams(handle, names, rate_hz=rate_hz, method=method, lag_s=lag_s, offsets_s=offsets_s)
     outputs = outputs_of(window, streams)
     data: dict[str, Variable] = {}
-    coords: dict[str, Any] = {"time": ("time", _times_s(outputs.start_ns(streams.rate), streams.rate, outputs.n), {"units": "s"})}
+    coords: dict[str, Any] = {
+        "time": ("time", _times_s(outputs.start_ns(streams.rate), streams.rate, outputs.n), {"units": "s"})
+    }
     for name in streams:
         data[name], mask, channels = _variable(session, _Samples(streams, name, outputs), method)
         coords |= channels | {f"mask_{name}": mask}

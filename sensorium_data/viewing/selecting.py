@@ -41,7 +41,7 @@ class Wanted:
     neurons: Neurons | None = None
     unit_ids: ArrayLike | None = None
     area: Names | None = None
-    depth: tuple[float, float] | None = None
+    depth: tuple[float | None, float | None] | slice | None = None
     layer: Names | None = None
     mask: ArrayLike | None = None
 
@@ -186,13 +186,17 @@ def names_of(value: Names, what: str, where: str) -> list[str]:
     return names
 
 
-def _deep(columns: Columns, value: tuple[float, float], where: str) -> NDArray[np.bool_]:
+def _deep(columns: Columns, value: Any, where: str) -> NDArray[np.bool_]:  # noqa: ANN401  # whatever was given
     if (column := depth_column(columns)) is None:
         raise _no_column(columns, "`depth` or `z`", where)
+    if isinstance(value, slice) and value.step is None:
+        value = (value.start, value.stop)
+    if isinstance(value, tuple | list) and len(value) == 2:  # an open end is as far as it goes
+        value = (-np.inf if value[0] is None else value[0], np.inf if value[1] is None else value[1])
     ends = _array(value, "depth", where)
     if ends.shape != (2,) or ends.dtype.kind not in "iuf" or not ends[0] < ends[1]:
         what = f"{where}: depth is {value!r}, expected (from, to) in micrometres, the first below the second"
-        raise BadArgument(what, code="bad-selection")
+        raise BadArgument(what, hint="(150, 250); None leaves an end open", code="bad-selection")
     inside: NDArray[np.bool_] = (columns[column] >= ends[0]) & (columns[column] < ends[1])
     return inside
 

@@ -110,6 +110,8 @@ def explain(cut: Cut, windows: Windows, session: str, trial_id: int, start: int)
     BadArgument
         The trial or the start is no integer.
     """
+    if hasattr(session, "document"):  # an opened session stands for its key
+        session = session.document.identity.key
     if session not in windows.keys:
         hint = near_miss(str(session), windows.keys)
         raise NoSuchItem(f"no session `{session}`", hint=hint, code="no-such-session")

@@ -159,7 +159,7 @@ def test_a_film_that_is_a_frame_longer_than_its_trial_ends_with_it(own: Own) -> 
     window=st.sampled_from([4, 15, "trial"]),
     within=st.sampled_from(["trial", "segment"]),
 )
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 def test_nothing_of_a_test_trial_reaches_a_training_window(
     own: Own, rate_hz: Any, method: Any, lag_s: float, lagged: set[str], require: Any, window: Any, within: Any
 ) -> None:
