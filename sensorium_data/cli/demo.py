@@ -71,7 +71,7 @@ Exit codes: 0, 5 the store does not equal its source (a bug), 6 FOLDER cannot be
 @json_option
 @click.pass_context
 def command(ctx: click.Context, keep: Path | None, neurons: int, seed: int, as_json: bool) -> None:
-    """Make a small mouse in the published format, convert it, check it against its source, and open it."""
+    """Make a small mouse in the published format, convert it, check it against its source, open it, and load batches."""
     with _folder(keep) as folder:
         outcome = _run(folder, neurons, seed, quiet=as_json)
     if as_json:
@@ -84,6 +84,7 @@ def _run(folder: Path, n_neurons: int, seed: int, *, quiet: bool) -> dict[str, A
     from sensorium_data import convert, open_session
     from sensorium_data.cli.check import as_lines
     from sensorium_data.cli.convert import summary
+    from sensorium_data.cli.demo_loading import loading, said
     from sensorium_data.conversion import check_store
     from sensorium_data.testing import REAL_LENGTHS, write_sensorium2023
 
@@ -105,11 +106,14 @@ def _run(folder: Path, n_neurons: int, seed: int, *, quiet: bool) -> dict[str, A
         int(t) for t, w in zip(session.trials["trial_id"], session.trials["responses_withheld"], strict=True) if not w
     )
     trial = session.trial(shown)
-    tell(f"5. session.trial({shown})\n{trial!r}")
+    tell(f"5. session.trial({shown})\n{trial!r}\n")
+    loaded = loading(target)
+    tell("\n".join(said(loaded)))
     sizes = {name: dict(zip(map(str, variable.dims), variable.shape, strict=True)) for name, variable in trial.items()}
     return {
         "sound": checked.ok,
         "convert": done.model_dump(mode="json"),
         "check": checked.model_dump(mode="json"),
+        "loading": loaded,
         "trial": {"trial_id": shown, "sizes": {str(name): value for name, value in sizes.items()}},
     }
