@@ -6,18 +6,18 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor, lcm
-from reprlib import repr as in_short
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sensorium_data.errors import BadArgument
 from sensorium_data.masked import MASKED, is_masked
+from sensorium_data.spelling import shown
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["NANOSECOND", "Grid", "as_ns", "as_rate", "exact_ns", "seconds_text", "shown", "whole_nanoseconds"]
+__all__ = ["NANOSECOND", "Grid", "as_ns", "as_rate", "exact_ns", "whole_nanoseconds"]
 
 NANOSECOND = 10**9  # ticks a second of a grid of nanoseconds
 FURTHEST_NS = 2**62  # 146 years: differences of two such times fit 64 bits as well
@@ -209,33 +209,6 @@ def _short_decimals(size: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArr
         found[left[good]] = tried[good] * 10 ** (9 - n)
         fits[left[good]] = True
     return whole.astype(np.int64) * NANOSECOND + found, fits
-
-
-def shown(number: object) -> str:
-    """Return a number as it was given, for people, cut where it is long.
-
-    Examples
-    --------
-    >>> shown(29.97), shown("fast"), shown(10**5000)
-    ('29.97', "'fast'", 'of type int')
-    """
-    try:
-        return in_short(number)
-    except (ValueError, TypeError):  # Python writes no integer of thousands of digits
-        return f"of type {type(number).__name__}"
-
-
-def seconds_text(time_ns: int) -> str:
-    """Return a time in seconds for people, to the nanosecond.
-
-    Examples
-    --------
-    >>> seconds_text(1_700_000_000_100_000_000), seconds_text(-250_000_000), seconds_text(2 * 10**9)
-    ('1700000000.1', '-0.25', '2')
-    """
-    whole, rest = divmod(abs(time_ns), NANOSECOND)
-    text = f"{whole}.{rest:09d}".rstrip("0").rstrip(".")
-    return f"-{text}" if time_ns < 0 else text
 
 
 @dataclass(frozen=True, slots=True)

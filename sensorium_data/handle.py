@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.clock import Clock, clock_of, trial_grid
+from sensorium_data.clock_documents import clock_of, trial_grid
 from sensorium_data.errors import BadArgument, NoSuchItem, counted, near_miss
 from sensorium_data.grid import NANOSECOND
 from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
@@ -19,6 +19,7 @@ from sensorium_data.store.opened import OpenStore
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sensorium_data.clock import Clock
     from sensorium_data.grid import Grid
     from sensorium_data.schemas import Session as SessionDocument
     from sensorium_data.schemas import Signal

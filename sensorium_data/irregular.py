@@ -100,7 +100,8 @@ class TimesRuler(Ruler):
         times = moved(steps.tick, whole + self.lag_ns, FAR_NS)
         odd = (times - self.lag_ns) % 2 == 1
         twice = 2 * steps.rest
-        return times + ((twice > steps.below) | ((twice == steps.below) & odd)).astype(np.int64)
+        times += ((twice > steps.below) | ((twice == steps.below) & odd)).astype(np.int64)
+        return times
 
     def between(self, picks: Picks) -> NDArray[np.bool_]:
         """Return where all channels surely have a value if the two extremes have one: bins may be empty anywhere."""

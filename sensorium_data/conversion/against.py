@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.clock import clock_of, trial_grid
+from sensorium_data.clock_documents import clock_of, trial_grid
 from sensorium_data.conversion.against_tables import compare_document, compare_statistics, compare_tables
 from sensorium_data.conversion.comparison import Comparison
 from sensorium_data.errors import BadArgument, StoreInvalid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from multiprocessing import get_all_start_methods
+from time import sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch.utils.data import DataLoader, Dataset  # noqa: TID253  # the loaders are torch's face
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["by_workers", "check_context"]
 
 LOST = "DataLoader worker (pid"  # how torch begins to speak of a process that is gone
+NOTICE_S = 1.0  # a signal takes milliseconds
 OF_WORKER = "in DataLoader worker process"  # how it speaks of what one raised
 
 
@@ -95,16 +97,26 @@ def _next(made: Iterator[Any]) -> Any:  # noqa: ANN401  # a batch, a failure, or
 
 def _lost(error: Exception) -> SensoriumError | None:
     """Return what is to be said of a worker that is gone, None where a worker raised something."""
-    said = " ".join(str(error).split())
+    said = str(error)
     # Batches travel as open files, which only the process that made them can hand over.
-    cut_off = isinstance(error, OSError | EOFError) and OF_WORKER not in said
-    if not (said.startswith(LOST) or cut_off):
+    if isinstance(error, OSError | EOFError) and OF_WORKER not in said:
+        said = _obituary() or said or type(error).__name__
+    elif not said.startswith(LOST):
         return None
     hint = (
         "what it said last stands above; the system kills processes when memory runs out: "
         "fewer workers, or smaller batches; num_workers=0 uses none"
     )
-    return SensoriumError(f"a worker process is gone: {said or type(error).__name__}", hint=hint, code="worker-lost")
+    return SensoriumError(f"a worker process is gone: {' '.join(said.split())}", hint=hint, code="worker-lost")
+
+
+def _obituary() -> str:
+    """Wait for what the system says of a process that has just died: torch raises it from a signal, wherever we are."""
+    try:
+        sleep(NOTICE_S)  # better here than while the other workers are ended
+    except RuntimeError as error:
+        return str(error)
+    return ""
 
 
 class _Carrying(Dataset[Any]):

@@ -11,7 +11,7 @@ import google_crc32c
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from sensorium_data.clock import clock_of, trial_grid
+from sensorium_data.clock_documents import clock_of, trial_grid
 from sensorium_data.schemas import Document, ExplicitClock, Neuron, Stimulus, Trial
 from sensorium_data.settings import settings
 from sensorium_data.store.check import Remark, register

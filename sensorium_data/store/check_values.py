@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.clock import Clock, clock_of, rows_within, trial_grid
+from sensorium_data.clock import Clock, rows_within
+from sensorium_data.clock_documents import clock_of, trial_grid
 from sensorium_data.moments import Moments
 from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
 from sensorium_data.store.check import Remark, register

@@ -10,9 +10,10 @@ import numpy as np
 
 from sensorium_data.clock import TickClock
 from sensorium_data.errors import BadArgument
-from sensorium_data.grid import NANOSECOND, Grid, shown
+from sensorium_data.grid import NANOSECOND, Grid
 from sensorium_data.instants import Instant, instant, n_before, settled
 from sensorium_data.intervals import Intervals
+from sensorium_data.spelling import shown
 from sensorium_data.streams.films import film_rate
 
 if TYPE_CHECKING:
@@ -160,7 +161,8 @@ def _two(window: Any, key: str) -> tuple[Instant, Instant]:  # noqa: ANN401  # w
 
 def _instant(time_s: Any) -> Instant:  # noqa: ANN401  # whatever was given
     # One element of an xarray table is as good as a number; its own dtype says which decimal it stands for.
-    return instant(np.asarray(time_s)[()] if getattr(time_s, "ndim", None) == 0 else time_s)
+    one: Any = np.asarray(time_s)[()] if getattr(time_s, "ndim", None) == 0 else time_s
+    return instant(one)
 
 
 # -- the ticks that a time may be

@@ -12,9 +12,10 @@ import numpy as np
 
 from sensorium_data.clock import Clock, TickClock, TimesClock
 from sensorium_data.errors import BadArgument, Problem
-from sensorium_data.grid import NANOSECOND, Grid, as_ns, as_rate, seconds_text, shown, whole_nanoseconds
+from sensorium_data.grid import NANOSECOND, Grid, as_ns, as_rate, whole_nanoseconds
 from sensorium_data.schemas import Channel
 from sensorium_data.sources import RawSignal
+from sensorium_data.spelling import seconds_text, shown
 from sensorium_data.writing.faults import SHAPELESS, faults_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from sensorium_data.errors import BadArgument, Problem, near_miss
-from sensorium_data.grid import NANOSECOND, Grid, seconds_text, whole_nanoseconds
+from sensorium_data.grid import NANOSECOND, Grid, whole_nanoseconds
 from sensorium_data.schemas import ROLES, Role, Trial
+from sensorium_data.spelling import seconds_text
 from sensorium_data.writing.columns import as_columns, as_raw
 
 if TYPE_CHECKING:

@@ -6,13 +6,14 @@ import json
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-import pytest
 from click.testing import CliRunner
 
 from sensorium_data.cli import cli, demo_loading
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_the_demo_loads_batches(tmp_path: Path) -> None:
@@ -30,6 +31,6 @@ def test_the_demo_loads_batches(tmp_path: Path) -> None:
 
 
 def test_without_torch_the_demo_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_loading, "find_spec", lambda name: None)
+    monkeypatch.setattr(demo_loading, "find_spec", lambda _: None)
     assert demo_loading.loading(tmp_path) is None
     assert demo_loading.said(None) == ["6. batches need torch, which is not here: pip install 'sensorium-data[torch]'"]

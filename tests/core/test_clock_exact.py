@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorium_data.clock import TickClock, TimesClock, as_rate, clock_of
+from sensorium_data.clock import TickClock, TimesClock, as_rate
+from sensorium_data.clock_documents import clock_of
 from sensorium_data.errors import BadArgument
 from sensorium_data.schemas import ExplicitClock, RegularClock, SegmentedClock
 

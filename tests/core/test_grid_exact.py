@@ -10,10 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sensorium_data.clock import TickClock, TimesClock, rows_within, trial_grid
+from sensorium_data.clock import TickClock, TimesClock, rows_within
+from sensorium_data.clock_documents import trial_grid
 from sensorium_data.errors import BadArgument
-from sensorium_data.grid import NANOSECOND, Grid, as_ns, as_rate, seconds_text, whole_nanoseconds
+from sensorium_data.grid import NANOSECOND, Grid, as_ns, as_rate, whole_nanoseconds
 from sensorium_data.schemas import Rate
+from sensorium_data.spelling import seconds_text
 
 if TYPE_CHECKING:
     from pathlib import Path

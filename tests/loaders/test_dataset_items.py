@@ -149,7 +149,7 @@ def test_a_dataset_is_a_sequence(mice: Mice) -> None:
     assert differences(dataset[-1], dataset[5]) == []
     with pytest.raises(IndexError, match="window 6 of 6"):
         dataset[6]
-    assert repr(dataset) == f"WindowDataset: 6 windows of 1 sessions ({FIRST}), video, responses, pupil, running, gaze"
+    assert repr(dataset) == f"WindowDataset: 6 windows of 1 session ({FIRST}), video, responses, pupil, running, gaze"
 
 
 def test_random_starts_are_drawn_anew_for_each_epoch_and_reach_every_start(mice: Mice) -> None:

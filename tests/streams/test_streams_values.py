@@ -1,4 +1,4 @@
-"""Streams: what a trial holds comes out of them to the bit, and nothing of a trial that was not chosen."""
+"""Streams: what a trial holds comes out of them to the bit."""
 
 from __future__ import annotations
 
@@ -12,73 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sensorium_data as sd
-from sensorium_data.errors import BadArgument, NoSuchItem
+from sensorium_data.errors import BadArgument
 from sensorium_data.handle import SessionHandle
 from sensorium_data.resample import resample
-from sensorium_data.streams import Stream, Streams, open_streams
-from sensorium_data.testing import make_session, write_sensorium2022
+from sensorium_data.streams import open_streams
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> sd.Session:
-    return sd.open_session(make_session(tmp_path_factory.mktemp("published"), n_neurons=7))
-
-
-@pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> sd.Session:
-    folder = tmp_path_factory.mktemp("images")
-    source = write_sensorium2022(folder, n_neurons=6)
-    sd.convert(source, folder / "images.zarr")
-    return sd.open_session(folder / "images.zarr")
-
-
-def write_own(target: Path) -> sd.Session:
-    """Responses at 8 Hz with a gap, jittered running, films at 30 Hz in three trials, the middle one of a test tier."""
-    rng = np.random.default_rng(0)
-    sd.write_session(
-        target,
-        identity="own",
-        signals=[
-            sd.SignalData(
-                "responses",
-                rng.normal(size=(320, 3)).astype(np.float32),
-                unit="1",
-                rate_hz=8,
-                runs=[(0, 160), (25, 160)],
-            ),
-            sd.SignalData("pupil", rng.normal(size=900), unit="px", rate_hz=20, start_s=0.013),
-            sd.SignalData("running", rng.normal(size=500), unit="cm/s", times_s=np.sort(rng.uniform(0, 45, 500))),
-        ],
-        trials={
-            "start_s": [1, 10 / 3, 6],
-            "stop_s": [10 / 3, 6, 9],
-            "tier": ["train", "live_test_main", "train"],
-            "stimulus": ["a", "b", "c"],
-        },
-        stimuli={name: rng.integers(0, 255, (n, 4, 6), np.uint8) for name, n in (("a", 70), ("b", 60), ("c", 90))},
-        frame_rate_hz=30,
-    )
-    return sd.open_session(target)
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> sd.Session:
-    return write_own(tmp_path_factory.mktemp("own") / "own.zarr")
-
-
-def filled(stream: Stream, row: int, first: int, n: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    out, mask = np.zeros((n, *stream.shape), stream.dtype), np.zeros(n, np.bool_)
-    stream.fill(out, mask, row, first)
-    return out, mask
-
-
-def streams_of(session: sd.Session, **options: Any) -> Streams:
-    return open_streams(session.handle, **options)
+from tests.streams.made import filled, streams_of, write_own
 
 
 def test_every_trial_of_a_published_session_comes_out_as_it_is(published: sd.Session) -> None:
@@ -171,41 +113,6 @@ def test_between_trials_there_is_no_film(own: sd.Session) -> None:
     assert not out[:30].any()
 
 
-def test_what_is_served_through_a_lag_never_comes_from_a_trial_that_was_not_chosen(own: sd.Session) -> None:
-    tiers = own.trials["tier"].values
-    allowed = tiers == "train"
-    plain, late = streams_of(own, rate_hz=30), streams_of(own, rate_hz=30, lag_s=0.5)
-    assert plain["pupil"].usable(0, 70, allowed)[3:-3].all()
-    usable = late["pupil"].usable(0, 70, allowed)
-    assert usable[:50].all()
-    assert not usable[55:].any()  # 0.5 s later lies in the test trial
-    assert not late["video"].usable(0, 70, allowed)[55:].any()
-    assert late["pupil"].usable(2, 40, allowed).all()
-
-
-def test_interpolation_does_not_reach_into_a_trial_that_was_not_chosen(own: sd.Session) -> None:
-    # The trial stops at 10/3 s; responses come every 1/8 s, so its last frames lie between a sample of its own and one of the next.
-    streams = streams_of(own, rate_hz=30)
-    own_only = streams["responses"].usable(0, 70, np.array([True, False, True]))
-    both = streams["responses"].usable(0, 70, np.array([True, True, True]))
-    assert both.all()
-    assert own_only[:67].all()
-    assert not own_only[68:].any()
-    np.testing.assert_array_equal(streams["responses"].trusted(0, 70, np.array([True, False, True])), own_only)
-
-
-def test_whole_agrees_with_usable(published: sd.Session) -> None:
-    streams = streams_of(published)
-    allowed = published.trials["tier"].values == "train"
-    for stream in streams.values():
-        whole = stream.whole(allowed)
-        assert whole is not None
-        for row in np.flatnonzero(allowed).tolist():
-            assert whole[row] == stream.usable(row, int(streams.n_frames[row]), allowed).all()
-            assert stream.trusted(row, int(streams.n_frames[row]), allowed) is None
-        assert not whole[~allowed].any()
-
-
 @settings(deadline=None)
 @given(st.integers(0, 2), st.integers(0, 60), st.integers(1, 40))
 def test_any_cut_of_a_trial_is_a_cut_of_the_whole(row: int, first: int, n: int) -> None:
@@ -269,28 +176,6 @@ def test_offsets_of_neurons_are_taken_from_the_table_or_as_given(tmp_path: Path)
         streams_of(session, rate_hz=30, offsets_s={"responses": [0, 0]})
 
 
-@pytest.mark.parametrize("rate_hz", [0, -30, float("nan"), float("inf"), "fast"])
-def test_a_rate_that_is_none_is_refused(published: sd.Session, rate_hz: Any) -> None:
-    with pytest.raises(BadArgument, match="rate"):
-        streams_of(published, rate_hz=rate_hz)
-
-
-def test_signals_without_a_common_rate_need_one(own: sd.Session) -> None:
-    with pytest.raises(BadArgument, match=r"share no rate \(responses 8 Hz, running irregular\)") as caught:
-        streams_of(own, names=["responses", "running"])
-    assert "rate_hz" in caught.value.hint
-
-
-def test_unknown_streams_are_answered_with_near_misses(own: sd.Session) -> None:
-    with pytest.raises(NoSuchItem) as caught:
-        streams_of(own, names=["respones"])
-    assert "`responses`" in caught.value.hint
-    with pytest.raises(NoSuchItem, match="no stream `pupill`"):
-        streams_of(own, lag_s={"pupill": 1})
-    with pytest.raises(BadArgument, match="verify"):
-        streams_of(own, verify="frist")
-
-
 def test_a_trial_whose_start_was_rounded_up_is_not_a_frame_late(tmp_path: Path) -> None:
     films = {
         name: np.full((10, 2, 2), at, np.uint8) + np.arange(10, dtype=np.uint8)[:, None, None]
@@ -317,11 +202,3 @@ def test_a_trial_whose_start_was_rounded_up_is_not_a_frame_late(tmp_path: Path) 
         np.testing.assert_array_equal(
             filled(streams["responses"], row, 0, 10)[0][:, 0], 2.0 * np.arange(10 * row + 10, 10 * row + 20)
         )
-
-
-def test_what_is_valid_is_known_without_reading(own: sd.Session) -> None:
-    for options in ({}, {"lag_s": 0.3}, {"method": "mean"}, {"method": "previous"}):
-        for stream in streams_of(own, rate_hz=7.7, **options).values():
-            out, mask = np.empty((350, *stream.shape), stream.dtype), np.empty(350, np.bool_)
-            stream.at(out, mask, Fraction(0), 3)
-            np.testing.assert_array_equal(stream.validity(Fraction(0), 3, 350), mask)
