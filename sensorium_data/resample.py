@@ -168,7 +168,7 @@ def _outputs(
         raise BadArgument("`n_samples` and `stop_s` were both given; either says where to stop", code="bad-stop")
     first, end = _extent(clock)
     given = None if start_s is None else instant(start_s)
-    start = first if given is None else _settled(given, clock, rate)
+    start = _settled(given, clock, rate) if given else _met(first, clock, rate)
     if n_samples is not None:
         if n_samples < 0:
             raise BadArgument(f"`n_samples` is {n_samples}, expected 0 or more", code="bad-length")
@@ -182,7 +182,14 @@ def _outputs(
 def _settled(given: Instant, clock: Clock, rate: Fraction) -> Fraction:
     """Return the time of the first output: a float is a tick of the clock, else of the outputs from its origin or 0."""
     grids = (Grid(rate, clock.origin_ns), Grid(rate))
-    return settled(given, clock.around(given.ns), *(grid.around(given.ns) for grid in grids))
+    start = settled(given, clock.around(given.ns), *(grid.around(given.ns) for grid in grids))
+    return _met(start, clock, rate) if given.loose else start
+
+
+def _met(start_ns: Fraction, clock: Clock, rate: Fraction) -> Fraction:
+    """Return the output counted from 0 that an explicit time was rounded from, if it was: others were as well."""
+    near = Grid(rate).around(start_ns)[0]
+    return start_ns if isinstance(clock, TickClock) or round(near) != start_ns else near
 
 
 def _n_until(start_ns: Fraction, rate: Fraction, last_ns: Fraction) -> int:

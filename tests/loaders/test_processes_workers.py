@@ -51,7 +51,10 @@ def nobody_left() -> Iterator[None]:
     yield
     for child in multiprocessing.active_children():
         child.join(60)
-    assert multiprocessing.active_children() == []
+    left = multiprocessing.active_children()
+    for child in left:
+        child.kill()
+    assert left == []
     no_reader_threads()
 
 
