@@ -45,7 +45,8 @@ class WindowLoader(IterableDataset[Any]):
     Each `iter` is an epoch of its own, with its random starts and its order; the first after `load_state_dict` goes on
     with what is left of the saved one. Batches are made ahead by threads of this process
     into memory that is used again once no tensor on it lives. Use it as it is, or as
-    ``torch.utils.data.DataLoader(loader, batch_size=None)``.
+    ``torch.utils.data.DataLoader(loader, batch_size=None)``. Worker processes of such a DataLoader have copies of it, which
+    begin where this one stands: call `set_epoch` before each of their epochs, and keep the count of batches yourself.
 
     Parameters
     ----------
