@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.clock import TickClock
-from sensorium_data.grid import NANOSECOND
+from sensorium_data.grid import NANOSECOND, Grid
 from sensorium_data.resample import Resampler, output_dtype
 from sensorium_data.streams.base import Stream
 from sensorium_data.streams.frames import snapped
@@ -110,7 +110,8 @@ class SignalStream(Stream):
         return ticks, on_grid.astype(np.bool_)
 
     def _from(self, start_ns: Fraction) -> Fraction:
-        return snapped(self.clock.grid, start_ns) if isinstance(self.clock, TickClock) else start_ns
+        # Explicit times may be rounded multiples of the output's period: frames are then counted from such a one too.
+        return snapped(self.clock.grid if isinstance(self.clock, TickClock) else Grid(self._frames.rate), start_ns)
 
     # -- values
 

@@ -71,8 +71,9 @@ def test_times_that_were_rounded_are_met(rate: Fraction, origin: int, k: int, se
 @pytest.mark.parametrize(("start", "row"), [(0.3 - 0.1, 2), (0.1 + 0.2, 3), (1.1 - 0.2, 9), (0.7 - 0.1, 6)])
 def test_times_computed_in_floats(start: float, row: int) -> None:
     clock = TickClock.from_runs(10, [(0, 40)])
-    for method in ("previous", "linear", "nearest"):
-        out, _ = resample(np.arange(40.0), clock, 10, start_s=start, n_samples=3, method=method)  # type: ignore[call-overload]
+    methods: list[Method] = ["previous", "linear", "nearest"]
+    for method in methods:
+        out, _ = resample(np.arange(40.0), clock, 10, start_s=start, n_samples=3, method=method)
         assert out.tolist() == [row, row + 1, row + 2]
 
 
@@ -86,7 +87,8 @@ def test_what_is_exact_stays_so() -> None:
         given: Any = start
         out, _ = resample(values, clock, 30, start_s=given, n_samples=1, method="previous")
         assert out.tolist() == [row], start
-    for stop, n in {"0.0666666667": 3, "2/30": 2, Fraction(2, 30): 2, 0.0666666667: 2, 0.066666668: 3, 1: 30}.items():
+    stops: dict[Any, int] = {"0.0666666667": 3, "2/30": 2, Fraction(2, 30): 2, 0.0666666667: 2, 0.066666668: 3, 1: 30}
+    for stop, n in stops.items():
         assert len(resample(values, clock, 30, stop_s=stop)[0]) == n, stop
 
 
@@ -157,7 +159,7 @@ def test_a_clock_without_a_rate_is_refused(rate: Any) -> None:
 @pytest.mark.parametrize("rate", [30, 30.0, "30", Fraction(30), np.float32(30)])
 def test_rates_of_clocks_are_spelled_in_any_way(rate: Any) -> None:
     for clock in (TickClock(rate, [[0, 4]]), TickClock.from_runs(rate, [(0, 4)])):  # type: ignore[arg-type]
-        assert (clock.rate, clock.n_samples, clock.segments.dtype) == (Fraction(30), 4, np.int64)
+        assert (clock.rate, clock.n_samples, str(clock.segments.dtype)) == (Fraction(30), 4, "int64")
         assert isinstance(clock.rate, Fraction)
     assert TickClock(rate, np.zeros((0, 2), np.int64)).n_samples == TickClock.from_runs(rate, []).n_samples == 0
 
