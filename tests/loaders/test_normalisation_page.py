@@ -38,4 +38,4 @@ def test_blocks_print_what_they_say(
         said = re.findall(r"(?:print\(.*\)|next\(iter\(loader\)\))  # (.*)$", block, flags=re.MULTILINE)
         assert printed == said
         n_said += len(said)
-    assert n_said == 7
+    assert n_said == 8

@@ -12,10 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sensorium_data as sd
+from sensorium_data.clock import TickClock
 from sensorium_data.errors import BadArgument
+from sensorium_data.grid import Grid, as_rate
 from sensorium_data.handle import SessionHandle
 from sensorium_data.resample import resample
 from sensorium_data.streams import open_streams
+from sensorium_data.streams.frames import snapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,10 +77,11 @@ def test_signals_of_other_rates_are_resampled_from_the_start_of_each_trial(
     for row in range(3):
         n = int(streams.n_frames[row])
         out, mask = filled(streams[name], row, 0, n)
-        start = streams.start_ns(row) / 10**9
-        wanted, there = resample(
-            own[name].values, own.handle.clocks[name], rate_hz, start_s=start, n_samples=n, method="linear"
-        )
+        clock = own.handle.clocks[name]
+        # Starts are kept to the nanosecond: they stand for the tick that rounds to them.
+        ticks = clock.grid if isinstance(clock, TickClock) else Grid(as_rate(rate_hz))
+        start = snapped(ticks, streams.start_ns(row)) / 10**9
+        wanted, there = resample(own[name].values, clock, rate_hz, start_s=start, n_samples=n, method="linear")
         np.testing.assert_array_equal(out, wanted)
         np.testing.assert_array_equal(mask, there)
         part, part_mask = filled(streams[name], row, 5, n - 9)
