@@ -45,7 +45,7 @@ def window(bench: Bench) -> list[Figure]:
     where = list(zip(dataset.windows.trial_row.tolist(), dataset.windows.start_frame.tolist(), strict=True))
     actions: dict[str, Callable[[int], object]] = {
         "memmap": lambda i: memmaps.copy(copy, 0, *where[i]),
-        "fill": lambda i: dataset.filler.fill(filled, dataset.windows.served(i)),
+        "fill": lambda i: dataset.filler.fill(filled, (dataset.windows.served(i),)),
         "item": lambda i: dataset[i],
     }
     rng = np.random.default_rng(0)
@@ -64,7 +64,7 @@ def window(bench: Bench) -> list[Figure]:
 def _place_for(dataset: WindowDataset) -> dict[str, NDArray[Any]]:
     from sensorium_data.loaders.items import array_of, tensors_of
 
-    return {name: array_of(tensor) for name, tensor in tensors_of(dataset.filler.spec(0, (SAMPLES,))).items()}
+    return {name: array_of(tensor) for name, tensor in tensors_of(dataset.filler.spec(0, (1, SAMPLES))).items()}
 
 
 def _small(bench: Bench, dataset: WindowDataset, where: list[tuple[int, int]]) -> list[Figure]:

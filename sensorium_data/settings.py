@@ -33,6 +33,8 @@ class Settings:
         Threads a conversion or a check uses; 0 means every core.
     max_member_bytes : int, bytes
         Largest single array a source may hold; checked before memory is taken.
+    keep_bytes : int, bytes
+        Unpacked chunks that the loaders of a process keep in memory, a quarter of what is available at most; 0 keeps none.
     no_progress : bool
         Never draw bars.
     cluster_wait_s : int, seconds
@@ -41,6 +43,7 @@ class Settings:
 
     threads: int = 0
     max_member_bytes: int = 1 << 30
+    keep_bytes: int = 2 << 30
     no_progress: bool = False
     cluster_wait_s: int = 30
 

@@ -266,7 +266,8 @@ class WindowDataset(Dataset[Any]):
         """Return the tensors of a window before any transform, padded to ``n_samples``."""
         lead = () if self.static else (n_samples or placed.n_samples,)
         tensors = tensors_of(self.filler.spec(placed.session, lead))
-        self.filler.fill({name: array_of(t[None] if self.static else t) for name, t in tensors.items()}, placed)
+        alone = (None, None) if self.static else (None,)  # the one window of a batch
+        self.filler.fill({name: array_of(tensor)[alone] for name, tensor in tensors.items()}, (placed,))
         return self.named(tensors) | self.names(placed)
 
     def names(self, placed: Served) -> Item:

@@ -50,6 +50,7 @@ class Filler:
         self._each = [[(name, MASK + name, stream) for name, stream in one.items()] for one in streams]
         self._scratch = _Scratch()
         self._trusted = lru_cache(maxsize=4096)(self._ask)
+        self._specs = lru_cache(maxsize=1024)(self._spec)  # asked for with every batch
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a recipe."""
@@ -63,49 +64,67 @@ class Filler:
         return self._dtype if own.is_floating_point else own
 
     def spec(self, session: int, lead: tuple[int, ...]) -> Spec:
-        """Return shape and dtype of every array of a session that has the leading axes ``lead``."""
+        """Return shape and dtype of every array of a session that has the leading axes ``lead``; not to be changed."""
+        return self._specs(session, lead)
+
+    def _spec(self, session: int, lead: tuple[int, ...]) -> Spec:
         spec: Spec = {}
         for name, stream in self._streams[session].items():
             spec[name] = ((*lead, *stream.shape), self.served(stream))
             spec[MASK + name] = (lead, torch.bool)
         return spec
 
-    def fill(self, views: Arrays, window: Served) -> None:
-        """Write a window; what the arrays have beyond it is masked.
+    def fill(self, views: Arrays, windows: Sequence[Served]) -> None:
+        """Write windows of one session; what the arrays have beyond them is masked.
 
         Parameters
         ----------
-        views : mapping of name to (time, …) array
+        views : mapping of name to (window, time, …) array
             Of the dtypes that `spec` says, bfloat16 as uint16.
-        window : Served
+        windows : sequence of Served
         """
-        n = window.n_samples
-        for name, its_mask, stream in self._each[window.session]:
+        n = windows[0].n_samples
+        if any(window.n_samples != n for window in windows):
+            for k, window in enumerate(windows):
+                self.fill({name: array[k : k + 1] for name, array in views.items()}, (window,))
+            return
+        places = [(window.trial_row, window.start_frame) for window in windows]
+        for name, its_mask, stream in self._each[windows[0].session]:
             out, mask = views[name], views[its_mask]
-            if n < len(mask):
-                out[n:], mask[n:] = _empty(out, stream), False
-            self._stream(stream, out[:n], mask[:n], window)
+            if n < mask.shape[1]:
+                out[:, n:], mask[:, n:] = _empty(out, stream), False
+                out, mask = out[:, :n], mask[:, :n]
+            if out.dtype == stream.dtype:
+                stream.fill_each(out, mask, places)
+                self._hide(stream, out, mask, windows)
+            else:
+                self._through(stream, out, mask, windows)
 
-    def prefetch(self, window: Served) -> None:
-        """Have the disk read a window that will be filled soon."""
-        for _, _, stream in self._each[window.session]:
-            stream.prefetch(window.trial_row, window.start_frame, window.n_samples)
+    def prefetch(self, windows: Sequence[Served]) -> None:
+        """Have the disk read windows that will be filled soon, all of one session."""
+        for _, _, stream in self._each[windows[0].session]:
+            if not stream.announced:
+                for window in windows:
+                    stream.prefetch(window.trial_row, window.start_frame, window.n_samples)
 
-    def _stream(self, stream: Stream, out: NDArray[Any], mask: NDArray[np.bool_], window: Served) -> None:
-        into = out if out.dtype == stream.dtype else self._scratch.like(out.shape, stream.dtype)
-        stream.fill(into, mask, window.trial_row, window.start_frame)
-        if stream.name not in window.required:
-            self._hide(stream, into, mask, window)
-        if into is not out:
-            _cast(into, out, self.served(stream))
+    def _through(self, stream: Stream, out: NDArray[Any], mask: NDArray[np.bool_], windows: Sequence[Served]) -> None:
+        """Write windows by way of memory in which they are as stored, one by one so that it stays in the cache."""
+        for k, window in enumerate(windows):
+            values = self._scratch.like((1, *out.shape[1:]), stream.dtype)
+            stream.fill_each(values, mask[k : k + 1], ((window.trial_row, window.start_frame),))
+            self._hide(stream, values, mask[k : k + 1], (window,))
+            _cast(values, out[k : k + 1], self.served(stream))
 
-    def _hide(self, stream: Stream, out: NDArray[Any], mask: NDArray[np.bool_], window: Served) -> None:
+    def _hide(self, stream: Stream, out: NDArray[Any], mask: NDArray[np.bool_], windows: Sequence[Served]) -> None:
         """Mask the samples that rest on trials which were not chosen; of a required stream no window has any."""
-        stop = window.start_frame + window.n_samples
-        trusted = self._trusted(window.session, stream.name, window.trial_row, stop, window.allowed.tobytes())
-        if trusted is not None and not (own := trusted[window.start_frame :]).all():
-            out[~own] = np.nan if out.dtype.kind == "f" else 0
-            mask &= own
+        for k, window in enumerate(windows):
+            if stream.name in window.required:
+                continue
+            stop = window.start_frame + window.n_samples
+            trusted = self._trusted(window.session, stream.name, window.trial_row, stop, window.allowed.tobytes())
+            if trusted is not None and not (own := trusted[window.start_frame :]).all():
+                out[k, ~own] = np.nan if out.dtype.kind == "f" else 0
+                mask[k] &= own
 
     def _ask(self, session: int, name: str, trial_row: int, n: int, allowed: bytes) -> NDArray[np.bool_] | None:
         return self._streams[session][name].trusted(trial_row, n, np.frombuffer(allowed, np.bool_))

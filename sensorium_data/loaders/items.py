@@ -49,9 +49,7 @@ class Items(list[Any]):
         lead = (len(placed),) if dataset.static else (len(placed), n_samples)
         tensors = tensors_of(dataset.filler.spec(placed[0].session, lead))
         arrays = {name: array_of(tensor) for name, tensor in tensors.items()}
-        for row, one in enumerate(placed):
-            at = slice(row, row + 1) if dataset.static else row
-            dataset.filler.fill({name: array[at] for name, array in arrays.items()}, one)
+        dataset.filler.fill({name: a[:, None] if dataset.static else a for name, a in arrays.items()}, placed)
         names = [dataset.names(one) for one in placed]
         self = cls(dataset.named({name: t[row] for name, t in tensors.items()}) | own for row, own in enumerate(names))
         self.batch = dataset.named(tensors) | collate(names)

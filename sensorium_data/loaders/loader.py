@@ -215,9 +215,8 @@ class WindowLoader(IterableDataset[Any]):
 
     def _by_threads(self, windows: Windows, batches: Batches, mine: Sequence[int]) -> Iterator[Any]:
         mixed = self.schedule.order == "mixed"
-        works = (
-            make_batch(self.dataset, windows, self._indices(batches, b), mixed=mixed, pool=self._pool) for b in mine
-        )
+        make = partial(make_batch, self.dataset, windows, mixed=mixed, pool=self._pool, n_threads=self._n_threads)
+        works = (make(self._indices(batches, b)) for b in mine)
         return run_in_order(works, n_threads=self._n_threads, n_ahead=self._n_ahead)
 
     def _by_workers(self, windows: Windows, batches: Batches, mine: Sequence[int]) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from sensorium_data.reading.transport import Counters
 from sensorium_data.reading.verify import check_verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
@@ -42,11 +42,14 @@ class Reader(ABC):
         What was read so far in this process.
     reach : int
         Wanted rows that are no further apart are better read in one go, with what lies between them.
+    announced : bool
+        Whether there is nothing left to `prefetch`.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     reach: int
+    announced: bool = True
 
     def __init__(
         self,
@@ -95,6 +98,23 @@ class Reader(ABC):
         StorageFailed
             The system does not let it be read.
         """
+
+    def read_each(self, outs: Sequence[NDArray[Any]], firsts: Sequence[int]) -> None:
+        """Write several runs of rows, each into its array; faster than one by one where they are many.
+
+        Parameters
+        ----------
+        outs : sequence of (row, column, …) arrays of the reader's dtype
+        firsts : sequence of int
+            The first row of each.
+
+        Raises
+        ------
+        BadArgument, StoreInvalid, StorageFailed
+            As `read_into` raises them; what the arrays hold then is not to be used.
+        """
+        for out, first in zip(outs, firsts, strict=True):
+            self.read_into(out, first)
 
     @abstractmethod
     def pieces(self, first: int, n: int) -> Iterator[tuple[int, NDArray[Any]]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections import OrderedDict, deque
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,8 +24,9 @@ __all__ = ["Descriptors", "File", "Key", "Stamp", "descriptors", "stamp_of"]
 
 Stamp: TypeAlias = tuple[int, int, int]  # inode, size in bytes, time of change in ns
 Key: TypeAlias = tuple[str, Stamp]  # a path, and which file it was: one that was put in its place is another
-MOST = 192  # two descriptors each where they are mapped; a process may usually have 1,024
 MAPPED_FROM = 3  # reads
+RESERVED = 256  # descriptors that are left to the rest of the program, of the 1,024 that a process usually may have
+FEWEST, MOST = 64, 2048  # files, whatever the system allows
 
 
 def stamp_of(seen: os.stat_result) -> Stamp:
@@ -33,14 +35,24 @@ def stamp_of(seen: os.stat_result) -> Stamp:
 
 
 class File:
-    """An open file, how many read from it now, and its pages as memory once it is read often."""
+    """An open file, and its pages as memory once it is read often; closed when nobody holds it any more."""
 
-    __slots__ = ("_mapped", "_n_asked", "dropped", "fd", "users")
+    __slots__ = ("_mapped", "_n_asked", "fd")
 
     def __init__(self, fd: int) -> None:
-        self.fd, self.users, self.dropped = fd, 1, False
+        self.fd = fd
         self._n_asked = 0
         self._mapped: NDArray[np.uint8] | None = None
+
+    def __del__(self) -> None:
+        """Close it: whoever still reads holds it."""
+        self.close()
+
+    def close(self, _close: Callable[[int], None] = os.close) -> None:  # bound here: the module goes first at exit
+        """Close it now, whoever holds it."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            _close(fd)
 
     def mapped(self) -> NDArray[np.uint8] | None:
         """Return the file as memory, (byte,) uint8, not to be written; None for one that is not read often enough.
@@ -61,17 +73,28 @@ def _as_memory(fd: int) -> NDArray[np.uint8] | None:
         return None
 
 
+def _most() -> int:
+    """Return how many files may stay open: two descriptors each, as a mapping has one of its own."""
+    try:
+        import resource
+
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    except (ImportError, OSError):
+        return FEWEST
+    return MOST if allowed < 0 else min(MOST, max(FEWEST, (allowed - RESERVED) // 2))
+
+
 class Descriptors:
-    """Open files, the least recently used of which are closed.
+    """Open files, the least recently used of which are let go: closed as soon as nobody reads from them.
 
     Parameters
     ----------
-    most : int
-        Files that stay open while nobody reads from them; those being read from come on top.
+    most : int, optional
+        Files that stay open while nobody reads from them; by default what the system allows, with room for others.
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self.most = most
+    def __init__(self, most: int | None = None) -> None:
+        self.most = _most() if most is None else most
         self._files: OrderedDict[Key, File] = OrderedDict()
         self._retired: deque[Key] = deque()
         self._lock = Lock()
@@ -79,8 +102,8 @@ class Descriptors:
     def __len__(self) -> int:
         return len(self._files)
 
-    def borrow(self, key: Key, opened: Callable[[], int]) -> File:
-        """Return an open file, which stays so until it is given back.
+    def file(self, key: Key, opened: Callable[[], int]) -> File:
+        """Return an open file, which stays so for as long as the caller holds it.
 
         Parameters
         ----------
@@ -88,35 +111,24 @@ class Descriptors:
         opened : callable
             Opens the file where it is not open yet, and returns the descriptor; runs outside the lock.
         """
-        with self._lock:
-            file = self._files.get(key)
-            if file is not None:
-                file.users += 1
-                self._files.move_to_end(key)
-                return file
-        return self._add(key, opened())
-
-    def _add(self, key: Key, fd: int) -> File:
-        with self._lock:
-            if (file := self._files.get(key)) is not None:  # another thread was faster
-                os.close(fd)
-                file.users += 1
-                return file
-            file = self._files[key] = File(fd)
-            self._sweep()
-            while len(self._files) > self.most:
-                self._drop(next(iter(self._files)))
+        file = self._files.get(key)
+        if file is None:
+            return self._add(key, opened())
+        with suppress(KeyError):  # another thread has let go of it since
+            self._files.move_to_end(key)
         return file
 
-    def give(self, file: File) -> None:
-        """Give a file back."""
+    def _add(self, key: Key, fd: int) -> File:
+        added = File(fd)
         with self._lock:
-            file.users -= 1
-            if file.dropped and not file.users:
-                os.close(file.fd)
+            file = self._files.setdefault(key, added)  # another thread may have been faster; then `added` closes
+            self._sweep()
+            while len(self._files) > self.most:
+                self._files.popitem(last=False)
+        return file
 
     def retire(self, keys: Iterable[Key]) -> None:
-        """Close files that nobody will ask for again, at once or with the next that is opened.
+        """Let go of files that nobody will ask for again, at once or with the next that is opened.
 
         Called when a reader is collected, which may be in the middle of anything, this class's own locked parts too.
         """
@@ -128,22 +140,13 @@ class Descriptors:
                 self._lock.release()
 
     def close(self) -> None:
-        """Close every file, those in use when they are given back."""
+        """Let go of every file."""
         with self._lock:
-            for key in list(self._files):
-                self._drop(key)
+            self._files.clear()
 
     def _sweep(self) -> None:
         while self._retired:
-            self._drop(self._retired.popleft())
-
-    def _drop(self, key: Key) -> None:
-        file = self._files.pop(key, None)
-        if file is None:
-            return
-        file.dropped = True
-        if not file.users:
-            os.close(file.fd)
+            self._files.pop(self._retired.popleft(), None)
 
 
 _OF_PROCESS: dict[int, Descriptors] = {}
@@ -168,7 +171,7 @@ def _forget() -> None:
     """
     for inherited in _OF_PROCESS.values():
         for file in inherited._files.values():  # this module's own
-            os.close(file.fd)
+            file.close()
     _OF_PROCESS.clear()
 
 

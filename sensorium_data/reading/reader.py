@@ -20,10 +20,11 @@ from sensorium_data.reading.transport import LocalShards
 from sensorium_data.reading.verify import Checks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
+    from sensorium_data.reading.transport import Range
     from sensorium_data.reading.verify import Verify
     from sensorium_data.store.opened import OpenStore
 
@@ -44,6 +45,11 @@ class ArrayReader(Reader):
         Positions along the second axis to keep, in any order; all of them by default.
     verify : {"first", "always", "never"}, optional
         When to hold a chunk against its CRC-32C: the first time this process reads it, each time, or never.
+
+    Attributes
+    ----------
+    encoded : bool
+        Whether chunks are packed, so that reading a row takes unpacking its chunk.
 
     Raises
     ------
@@ -75,35 +81,55 @@ class ArrayReader(Reader):
         if isinstance(found, str):
             raise StoreInvalid(f"{store.path}: `{path}` cannot be read by plan: {found}", code="outside-grammar")
         super().__init__(store, path, found.shape, found.dtype, columns, verify)
-        self._plan, self._raw = found.plan, found.codec == "raw"
+        self._plan, self.encoded = found.plan, found.codec != "raw"
         self._decode, self._leading = decoder_of(found.codec), found.codec in LEADING
         self._chunk_shape = (found.plan.chunk, *found.shape[1:])
         self._chunk_bytes = found.plan.chunk * found.plan.row_bytes
         self._kept_bytes = prod(self.shape[1:]) * self.dtype.itemsize  # of a row, of what is kept
         self._shards = LocalShards(store.path, path, found.keys, self.counters, found.sizes)
         # No chunk is decoded twice; of raw rows, a request costs as much as reading on.
-        self.reach = max(1, REQUEST // found.plan.row_bytes) if self._raw else found.plan.chunk
+        self.reach = max(1, REQUEST // found.plan.row_bytes) if not self.encoded else found.plan.chunk
         self._asked = bytearray(len(found.crc))  # a byte for each chunk that the system was asked for
+        self.announced = not self._asked
         self._checks = Checks(self.verify, found.crc, (str(store.path), path, self._shards.stamps))
 
     def read_into(self, out: NDArray[Any], first: int) -> None:
         """Write rows [first, first + len(out)) into an array; see `Reader.read_into`."""
-        self._refuse_out(out)
-        first, n = index(first), len(out)  # arithmetic of numpy's integers is ten times as slow
-        self._refuse_rows(first, n)
-        if not n or not out.size:
-            return
-        self.prefetch(first, n)
-        start, stop = self._plan.chunks(first, n)
-        straight = self.columns is None and out.flags.c_contiguous
-        if self._raw and not self._checks.due(start, stop):
-            if straight:
-                self._exactly(out, first)
+        self.read_each((out,), (first,))
+
+    def read_each(self, outs: Sequence[NDArray[Any]], firsts: Sequence[int]) -> None:
+        """Write several runs of rows, each into its array; see `Reader.read_each`."""
+        exact: list[Range] = []
+        for out, at in zip(outs, firsts, strict=True):
+            self._refuse_out(out)
+            first, n = index(at), len(out)  # arithmetic of numpy's integers is ten times as slow
+            self._refuse_rows(first, n)
+            if not n or not out.size:
+                continue
+            start, stop = self._plan.chunks(first, n)
+            if self._asked.find(0, start, stop) >= 0:
+                self.prefetch(first, n)
+            if self.encoded or self._checks.due(start, stop):
+                self._by_chunk(out, first)
+            elif self.columns is None and out.flags.c_contiguous:
+                exact += self._ranges(out, first)
             else:
-                for at, rows in self._exact_blocks(first, n):
-                    self._place(rows, out[at : at + len(rows)])
-        else:
-            self._by_chunk(out, first, straight=straight)
+                for into, rows in self._exact_blocks(first, n):
+                    self._place(rows, out[into : into + len(rows)])
+        if exact:
+            self._shards.read_each(exact)
+
+    def unchanged(self, first: int, n: int) -> None:
+        """Make sure that the files of rows [first, first + n) are those that they were, and read nothing.
+
+        Raises
+        ------
+        StoreInvalid, StorageFailed
+            As `Reader.read_into` raises them.
+        """
+        start, stop = self._plan.chunks(first, n)
+        for shard in range(start // self._plan.per_shard, -(-stop // self._plan.per_shard)):
+            self._shards.unchanged(shard)
 
     def pieces(self, first: int, n: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield rows [first, first + n) block by block; see `Reader.pieces`."""
@@ -113,7 +139,7 @@ class ArrayReader(Reader):
             return
         self.prefetch(first, n)
         start, stop = self._plan.chunks(first, n)
-        exact = self._raw and not self._checks.due(start, stop)
+        exact = not self.encoded and not self._checks.due(start, stop)
         blocks = self._exact_blocks(first, n) if exact else self._chunk_blocks(first, n)
         if self.columns is None:
             yield from blocks
@@ -122,12 +148,13 @@ class ArrayReader(Reader):
 
     def prefetch(self, first: int, n: int) -> None:
         """Ask the system to have rows at hand soon; see `Reader.prefetch`."""
-        first, last = max(index(first), 0), min(index(first) + n, self.shape[0])
-        start, stop = self._plan.chunks(first, max(last - first, 0))
-        at = self._asked.find(0, start, stop) if first < last else -1
-        if at < 0:
+        start, stop = self._plan.chunks(index(first), index(n))
+        at = self._asked.find(0, max(start, 0), max(stop, 0))
+        if at < 0 or n < 1:
             return
+        stop = min(stop, len(self._asked))
         self._asked[at:stop] = b"\1" * (stop - at)
+        self.announced = 0 not in self._asked
         for shard, offset, length, _ in self._plan.fetches(at, stop):
             self._shards.announce(shard, offset, length)
 
@@ -144,10 +171,12 @@ class ArrayReader(Reader):
         else:
             self.columns.copy(rows, out)
 
-    def _exactly(self, out: NDArray[Any], first: int) -> None:
+    def _ranges(self, out: NDArray[Any], first: int) -> list[Range]:
         flat, row_bytes = out.reshape(-1).view(np.uint8), self._plan.row_bytes
-        for shard, offset, at, n in self._plan.runs(first, len(out)):
-            self._shards.read(shard, offset, flat[at * row_bytes : (at + n) * row_bytes])
+        runs = self._plan.runs(first, len(out))
+        if len(runs) == 1:
+            return [(runs[0].shard, runs[0].offset, flat)]
+        return [(shard, offset, flat[at * row_bytes : (at + n) * row_bytes]) for shard, offset, at, n in runs]
 
     def _exact_blocks(self, first: int, n: int) -> Iterator[tuple[int, NDArray[Any]]]:
         runs = self._plan.runs(first, n, MOST)
@@ -157,8 +186,9 @@ class ArrayReader(Reader):
                 self._shards.read(shard, offset, data)
                 yield at, data.view(self.dtype).reshape(n_rows, *self._chunk_shape[1:])
 
-    def _by_chunk(self, out: NDArray[Any], first: int, *, straight: bool) -> None:
+    def _by_chunk(self, out: NDArray[Any], first: int) -> None:
         rows, n = self._plan.chunk, len(out)
+        straight = self.columns is None and out.flags.c_contiguous
         with scratch.borrowed(self._chunk_bytes) as buffer:
             block = buffer.view(self.dtype).reshape(self._chunk_shape)
             for chunk, data in self._chunks(first, n):

@@ -11,26 +11,30 @@ import os
 import weakref
 from contextlib import suppress
 from threading import get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from sensorium_data.errors import StoreInvalid
+from sensorium_data.errors import StorageFailed, StoreInvalid
 from sensorium_data.reading.descriptors import File, Key, Stamp, descriptors, stamp_of
 from sensorium_data.reading.faults import file_lost, other_size, store_changed, unreadable
 from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["Counters", "LocalShards"]
+__all__ = ["Counters", "LocalShards", "Range"]
+
+Range: TypeAlias = (
+    "tuple[int, int, NDArray[Any]]"  # a shard, an offset in it in bytes, and memory for the bytes from there on
+)
 
 # Bytes from which a copy of pages in memory is worth more than what it takes to find out that they are there: copied by
 # the processor they cost 0.4 to 0.7 of what the system takes for them.
-LARGE = 256 << 10
+LARGE = 32 << 10
 GONE = {errno.ENOENT, errno.ENOTDIR, errno.ESTALE}
 
 
@@ -89,7 +93,8 @@ class Counters:
 def _resident(fd: int, offset: int, n: int) -> bool:
     """Return whether a range is in memory, as far as its ends tell: else one read of it all is many times as fast."""
     try:
-        return all(os.preadv(fd, (bytearray(1),), at, os.RWF_NOWAIT) for at in (offset, offset + n - 1))
+        byte, nowait = (bytearray(1),), os.RWF_NOWAIT
+        return bool(os.preadv(fd, byte, offset, nowait) and os.preadv(fd, byte, offset + n - 1, nowait))
     except (OSError, AttributeError):  # it would have to wait, or the system cannot tell
         return False
 
@@ -136,54 +141,58 @@ class LocalShards:
         weakref.finalize(self, _retire, there).atexit = False
 
     def read(self, shard: int, offset: int, into: NDArray[Any]) -> None:
-        """Fill a buffer with the bytes from an offset on.
+        """Fill a buffer with the bytes from an offset on; see `read_each`."""
+        self.read_each(((shard, offset, into),))
+
+    def read_each(self, ranges: Iterable[Range]) -> None:
+        """Fill buffers, each with the bytes from an offset on.
 
         Parameters
         ----------
-        shard : int
-        offset : int, bytes
-        into : (byte,) uint8
-            Contiguous.
+        ranges : iterable of (shard, offset, into)
+            Number of the shard; bytes; (byte,) uint8, contiguous.
 
         Raises
         ------
         StoreInvalid
-            The file is gone, is not what it was, or not of the size that it was written with.
+            A file is gone, is not what it was, or not of the size that it was written with. What the buffers hold
+            then is not to be used.
         StorageFailed
             The system does not let it be read.
         """
+        files: dict[int, File] = {}
+        for shard, offset, into in ranges:
+            if (file := files.get(shard)) is None:
+                file = files[shard] = self._file(shard)
+                # Before as well: a page that was cut off since would end the process where it is copied.
+                self._still(file, shard)
+            if self._fill(file, shard, offset, into) < len(into):
+                end = offset + len(into)
+                raise store_changed(self.store, self.keys[shard], f"has become shorter than {end:,} bytes")
+            self.counters.read(len(into))
+        for shard, file in files.items():  # after the bytes have come, so that it speaks for them
+            self._still(file, shard)
+
+    def unchanged(self, shard: int) -> None:
+        """Make sure that a file is the one it was, and raise what `read_each` raises where it is not."""
+        self._still(self._file(shard), shard)
+
+    def announce(self, shard: int, offset: int, length: int) -> None:
+        """Ask the system to bring a range into memory; where that cannot be, reading it will say why."""
+        if hasattr(os, "posix_fadvise"):
+            with suppress(StoreInvalid, StorageFailed, OSError):
+                os.posix_fadvise(self._file(shard).fd, offset, length, os.POSIX_FADV_WILLNEED)
+
+    def _file(self, shard: int) -> File:
         key = self._files[shard]
         if key is None:
             raise file_lost(self.store, self.path, self.keys[shard])
         if (size := key[1][1]) != self._sizes[shard]:
             raise other_size(self.store, self.path, self.keys[shard], size, self._sizes[shard])
-        table = descriptors()
-        file = table.borrow(key, lambda: self._open(shard, key))
-        try:
-            n = self._fill(file, shard, offset, into)
-            self._still(file, shard, key[1])
-        finally:
-            table.give(file)
-        if n < len(into):
-            raise store_changed(self.store, self.keys[shard], f"has become shorter than {offset + len(into):,} bytes")
-        self.counters.read(n)
-
-    def announce(self, shard: int, offset: int, length: int) -> None:
-        """Ask the system to bring a range into memory; where that cannot be, reading it will say why."""
-        if (key := self._files[shard]) is None or not hasattr(os, "posix_fadvise"):
-            return
-        table = descriptors()
-        with suppress(StoreInvalid, OSError):
-            file = table.borrow(key, lambda: self._open(shard, key))
-            try:
-                os.posix_fadvise(file.fd, offset, length, os.POSIX_FADV_WILLNEED)
-            finally:
-                table.give(file)
+        return descriptors().file(key, lambda: self._open(shard, key))
 
     def _fill(self, file: File, shard: int, offset: int, into: NDArray[Any]) -> int:
         if len(into) >= LARGE and (memory := file.mapped()) is not None and _resident(file.fd, offset, len(into)):
-            # Asked before as well: a page that was cut off since would end the process.
-            self._still(file, shard, self.stamps[shard])
             np.copyto(into, memory[offset : offset + len(into)])
             return len(into)
         try:
@@ -195,17 +204,16 @@ class LocalShards:
             raise self._failed(shard, error) from None
         return done
 
-    def _still(self, file: File, shard: int, stamp: Stamp | None) -> None:
-        """Make sure that the file is the one it was: asked after the bytes have come, so that it speaks for them."""
-        if stamp is None:
-            raise file_lost(self.store, self.path, self.keys[shard])
+    def _still(self, file: File, shard: int) -> None:
+        """Make sure that the file is the one it was."""
+        stamp = self.stamps[shard]
         try:
             seen = os.fstat(file.fd)
         except OSError as error:
             raise self._failed(shard, error) from None
         if not seen.st_nlink:
             raise store_changed(self.store, self.keys[shard], "was removed or replaced")
-        if seen.st_mtime_ns != stamp[2] or seen.st_size != stamp[1]:
+        if stamp is None or seen.st_mtime_ns != stamp[2] or seen.st_size != stamp[1]:
             raise store_changed(self.store, self.keys[shard], "was written to")
 
     def _open(self, shard: int, key: Key) -> int:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from fractions import Fraction
 
     import numpy as np
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from sensorium_data.handle import SessionHandle
     from sensorium_data.streams.frames import TrialFrames
 
-__all__ = ["Stream", "Streams"]
+__all__ = ["Place", "Stream", "Streams"]
+
+Place: TypeAlias = tuple[int, int]  # row of the trial table, frame since its start
 
 
 class Stream(ABC):
@@ -44,6 +46,23 @@ class Stream(ABC):
     @abstractmethod
     def fill(self, out: NDArray[Any], mask: NDArray[np.bool_], trial_row: int, first: int) -> None:
         """Write frames [first, first + len(out)) of a trial's clock, and where they are valid."""
+
+    def fill_each(self, out: NDArray[Any], mask: NDArray[np.bool_], places: Sequence[Place]) -> None:
+        """Write several runs of frames, and where they are valid; one by one, where a stream has nothing better.
+
+        Parameters
+        ----------
+        out : (run, time, …) array of the stream's dtype
+        mask : (run, time) bool
+        places : sequence of (trial row, first frame)
+        """
+        for k, (trial_row, first) in enumerate(places):
+            self.fill(out[k], mask[k], trial_row, first)
+
+    @property
+    def announced(self) -> bool:
+        """Whether there is nothing left to `prefetch`."""
+        return True
 
     def prefetch(self, trial_row: int, first: int, n: int) -> None:
         """Tell the system that frames [first, first + n) of a trial's clock will be read; a hint, which may do nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,18 +11,19 @@ import numpy as np
 
 from sensorium_data.grid import NANOSECOND
 from sensorium_data.reading import open_reader
+from sensorium_data.reading.kept import kept
 from sensorium_data.store.layout import Paths
 from sensorium_data.streams.base import Stream
-from sensorium_data.streams.chunks import KeptChunks
 from sensorium_data.streams.frames import floors, snapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from sensorium_data.handle import SessionHandle
     from sensorium_data.reading import Reader, Verify
+    from sensorium_data.streams.base import Place
     from sensorium_data.streams.frames import TrialFrames
 
 __all__ = ["FilmStream", "film_rate"]
@@ -64,7 +66,7 @@ class FilmStream(Stream):
     ) -> None:
         identity = handle.document.identity
         self.name, self._frames, self._lag_ns = identity.film, frames, lag_ns
-        self._store, self._verify, self._static = handle.store, verify, identity.modality == "static"
+        self._store, self._verify = handle.store, verify
         shape = handle.store.metadata[Paths.frames]["shape"]
         self.shape = tuple(int(n) for n in shape[1:])
         self.dims = AXES[3 - len(self.shape) :]
@@ -77,18 +79,17 @@ class FilmStream(Stream):
         else:
             self._first_row = self._length = np.zeros(len(variant), np.int64)
         self._each = film_rate(handle) / frames.rate  # film frames an output frame
-        self._reader: Reader | KeptChunks | None = None
+        self._reader: Reader | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what each process opens for itself."""
         return self.__dict__ | {"_reader": None}
 
     @property
-    def reader(self) -> Reader | KeptChunks:
+    def reader(self) -> Reader:
         """What reads the frames."""
         if (reader := self._reader) is None:
-            opened = open_reader(self._store, Paths.frames, verify=self._verify)
-            self._reader = reader = KeptChunks(opened) if self._static else opened
+            self._reader = reader = kept(open_reader(self._store, Paths.frames, verify=self._verify))
         return reader
 
     @property
@@ -97,21 +98,43 @@ class FilmStream(Stream):
 
     # -- values
 
+    @cached_property
+    def _places(self) -> list[tuple[int, int]]:
+        """Row of each trial's frame 0, and how many rows follow that are what is shown frame by frame; 0 for none."""
+        if self._each != 1 or self._lag_ns:
+            return [(0, 0)] * len(self._length)
+        # A film may be a frame longer than the trial; past the stop it is the next trial's that is on the screen.
+        shown = np.minimum(self._length, self._frames.n_frames)
+        return list(zip(self._first_row.tolist(), shown.tolist(), strict=True))
+
     def fill(self, out: NDArray[Any], mask: NDArray[np.bool_], trial_row: int, first: int) -> None:
         """Write frames [first, first + len(out)) of a trial's clock, and where they are valid."""
-        stop = first + len(out)
-        # A film may be a frame longer than the trial; past the stop it is the next trial's that is on the screen.
-        lasts = min(self._length[trial_row], self._frames.n_frames[trial_row])
-        if self._each == 1 and not self._lag_ns and stop <= lasts:
-            self.reader.read_into(out, int(self._first_row[trial_row]) + first)
+        row, n_rows = self._places[trial_row]
+        if first + len(out) <= n_rows:
+            self.reader.read_into(out, row + first)
             mask[...] = True
         else:
             self.at(out, mask, self._frames.start_ns(trial_row, first))
 
+    def fill_each(self, out: NDArray[Any], mask: NDArray[np.bool_], places: Sequence[Place]) -> None:
+        """Write several runs of frames, and where they are valid; see `Stream.fill_each`."""
+        n, known = out.shape[1], self._places
+        if all(first + n <= known[trial_row][1] for trial_row, first in places):
+            self.reader.read_each(list(out), [known[trial_row][0] + first for trial_row, first in places])
+            mask[...] = True
+        else:
+            super().fill_each(out, mask, places)
+
+    @property
+    def announced(self) -> bool:
+        """Whether there is nothing left to `prefetch`."""
+        return self.reader.announced
+
     def prefetch(self, trial_row: int, first: int, n: int) -> None:
         """Tell the system that frames [first, first + n) of a trial's clock will be read."""
-        if self._each == 1 and not self._lag_ns and first + n <= self._length[trial_row]:
-            self.reader.prefetch(int(self._first_row[trial_row]) + first, n)
+        row, n_rows = self._places[trial_row]
+        if first + n <= n_rows:
+            self.reader.prefetch(row + first, n)
 
     def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction, first: int = 0) -> None:
         """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid."""

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.reading import ResidentReader, open_reader
+from sensorium_data.reading.kept import kept
 from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from sensorium_data.handle import SessionHandle
@@ -61,7 +64,7 @@ class Samples:
     @cached_property
     def reader(self) -> Reader:
         """What reads the rows: from memory, where they are few."""
-        return self._open()
+        return kept(self._open())
 
     def _open(self) -> Reader:
         return open_reader(self._store, self._path, columns=self._neurons, verify=self._verify)
@@ -80,6 +83,14 @@ class Samples:
         else:
             for at, block in self.reader.pieces(first, len(out)):
                 out[at : at + len(block)] = block
+
+    def read_each(self, outs: NDArray[Any], firsts: Sequence[int]) -> None:
+        """Read several runs of rows into place, (run, row, …); integers as the floats that hold them."""
+        if self.held is None and outs.dtype == self.dtype:
+            self.reader.read_each(list(outs), firsts)
+            return
+        for out, first in zip(outs, firsts, strict=True):
+            self.read_into(out, first)
 
     def read(self, first: int, n: int) -> NDArray[Any]:
         """Return rows [first, first + n)."""

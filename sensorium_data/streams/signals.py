@@ -16,6 +16,7 @@ from sensorium_data.streams.samples import Samples
 from sensorium_data.streams.trust import TrialTimes, Trust, counted_before, none_between
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from fractions import Fraction
 
     from numpy.typing import NDArray
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sensorium_data.handle import SessionHandle
     from sensorium_data.reading import Verify
     from sensorium_data.resample import Method
+    from sensorium_data.streams.base import Place
     from sensorium_data.streams.frames import TrialFrames
 
 __all__ = ["SignalStream"]
@@ -125,6 +127,25 @@ class SignalStream(Stream):
         else:
             start = self._from(self._frames.start_ns(trial_row))
             self._resample(out, mask, start + first * NANOSECOND / self._frames.rate)
+
+    def fill_each(self, out: NDArray[Any], mask: NDArray[np.bool_], places: Sequence[Place]) -> None:
+        """Write several runs of frames, and where they are valid; see `Stream.fill_each`."""
+        n, known = out.shape[1], self._places
+        at = [known[trial_row] for trial_row, _ in places]
+        if any(row < 0 or first + n > n_rows for (row, n_rows), (_, first) in zip(at, places, strict=True)):
+            super().fill_each(out, mask, places)
+            return
+        rows = [row + first for (row, _), (_, first) in zip(at, places, strict=True)]
+        self.samples.read_each(out, rows)
+        mask[...] = True
+        if (holes := self.samples.holes) is not None:
+            for k, row in enumerate(rows):
+                np.logical_not(holes[row : row + n], out=mask[k])
+
+    @property
+    def announced(self) -> bool:
+        """Whether there is nothing left to `prefetch`."""
+        return self.samples.reader.announced
 
     def prefetch(self, trial_row: int, first: int, n: int) -> None:
         """Tell the system that frames [first, first + n) of a trial's clock will be read."""

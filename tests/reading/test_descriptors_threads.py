@@ -44,11 +44,8 @@ def test_threads_read_their_own_file_whatever_is_closed_meanwhile(keys: list[Key
         chosen, n_right = random.Random(seed), 0
         for _ in range(400):
             number = chosen.randrange(N_FILES)
-            file = table.borrow(keys[number], opener(keys[number]))
-            try:
-                n_right += os.pread(file.fd, 4, 4 * chosen.randrange(50)) == number.to_bytes(4, "little")
-            finally:
-                table.give(file)
+            file = table.file(keys[number], opener(keys[number]))
+            n_right += os.pread(file.fd, 4, 4 * chosen.randrange(50)) == number.to_bytes(4, "little")
             if chosen.random() < 0.05:
                 table.retire([keys[chosen.randrange(N_FILES)]])
         return n_right
@@ -68,8 +65,9 @@ def test_no_descriptor_is_left_open(keys: list[Key]) -> None:
         return opened[-1]
 
     with ThreadPoolExecutor(4) as pool:
-        for file in pool.map(lambda n: table.borrow(keys[n % 7], lambda: counted(keys[n % 7])), range(60)):
-            table.give(file)
+        for file in pool.map(lambda n: table.file(keys[n % 7], lambda: counted(keys[n % 7])), range(60)):
+            assert still_open(file.fd)
+    del file
     table.close()
     assert not any(still_open(fd) for fd in opened)
 
@@ -82,7 +80,7 @@ def test_the_file_used_last_stays(keys: list[Key]) -> None:
             opened.append(number)
             return opener(keys[number])()
 
-        table.give(table.borrow(keys[number], note))
+        table.file(keys[number], note)
 
     for number in (0, 1, 0, 2, 0, 1):
         ask(number)
@@ -90,16 +88,16 @@ def test_the_file_used_last_stays(keys: list[Key]) -> None:
     table.close()
 
 
-def test_a_file_in_use_is_closed_when_it_is_given_back(keys: list[Key]) -> None:
+def test_a_file_in_use_is_closed_when_nobody_holds_it(keys: list[Key]) -> None:
     table = Descriptors(most=1)
-    files = [table.borrow(key, opener(key)) for key in keys[:5]]
+    files = [table.file(key, opener(key)) for key in keys[:5]]
+    fds = [file.fd for file in files]
     assert len(table) == 1
-    assert all(still_open(file.fd) for file in files)
-    for file in files:
-        table.give(file)
-    assert [still_open(file.fd) for file in files] == [False] * 4 + [True]
+    assert all(map(still_open, fds))
+    files.clear()
+    assert [still_open(fd) for fd in fds] == [False] * 4 + [True]
     table.close()
-    assert not still_open(files[-1].fd)
+    assert not still_open(fds[-1])
 
 
 def test_two_threads_that_open_the_same_file_share_it(keys: list[Key]) -> None:
@@ -107,27 +105,36 @@ def test_two_threads_that_open_the_same_file_share_it(keys: list[Key]) -> None:
 
     def slow() -> int:
         # Another thread is faster, between the look and the opening.
-        first.append(table.borrow(keys[0], opener(keys[0])))
-        return opener(keys[0])()
+        first.append(table.file(keys[0], opener(keys[0])))
+        twice.append(opener(keys[0])())
+        return twice[0]
 
     first: list[File] = []
-    second = table.borrow(keys[0], slow)
-    assert second is first[0]
-    assert second.users == 2
+    twice: list[int] = []
+    second = table.file(keys[0], slow)
+    assert second is first.pop()
+    assert not still_open(twice[0])
     table.close()
-    table.give(second)
-    assert still_open(second.fd)
-    table.give(second)
-    assert not still_open(second.fd)
+    fd = second.fd
+    assert still_open(fd)
+    del second
+    assert not still_open(fd)
+
+
+def test_as_many_files_stay_open_as_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    resource = pytest.importorskip("resource")
+    for allowed, most in ((1024, 384), (100, 64), (1 << 20, 2048), (resource.RLIM_INFINITY, 2048)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, allowed=allowed: (allowed, allowed))
+        assert Descriptors().most == most
 
 
 def test_files_retired_while_the_table_is_busy_go_with_the_next(keys: list[Key]) -> None:
     table = Descriptors()
-    table.give(table.borrow(keys[0], opener(keys[0])))
+    table.file(keys[0], opener(keys[0]))
     with table._lock:  # as when a collection begins in the middle of it
         table.retire([keys[0]])
     assert len(table) == 1
-    table.give(table.borrow(keys[1], opener(keys[1])))
+    table.file(keys[1], opener(keys[1]))
     assert len(table) == 1
     table.retire([keys[1], keys[5]])
     assert len(table) == 0
@@ -137,16 +144,18 @@ def test_files_retired_while_the_table_is_busy_go_with_the_next(keys: list[Key])
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_child_has_no_file_of_its_parent(keys: list[Key]) -> None:
     mine = descriptors()
-    file = mine.borrow(keys[0], opener(keys[0]))
+    file = mine.file(keys[0], opener(keys[0]))
+    fd = file.fd
     with mine._lock:  # held by a thread that does not come along
         child = os.fork()
         if not child:
             theirs = descriptors()
-            good = not still_open(file.fd) and theirs is not mine and len(theirs) == 0
-            theirs.give(theirs.borrow(keys[1], opener(keys[1])))
+            good = not still_open(fd) and theirs is not mine and len(theirs) == 0
+            theirs.file(keys[1], opener(keys[1]))
             os._exit(0 if good and len(theirs) == 1 else 1)
     assert os.waitpid(child, 0)[1] == 0
-    assert still_open(file.fd)
-    mine.give(file)
+    assert still_open(fd)
     mine.retire([keys[0]])
-    assert not still_open(file.fd)
+    assert still_open(fd)
+    del file
+    assert not still_open(fd)
