@@ -50,6 +50,8 @@ class ArrayReader(Reader):
     ----------
     encoded : bool
         Whether chunks are packed, so that reading a row takes unpacking its chunk.
+    identity : hashable
+        Which files these are: after a write they are others.
 
     Raises
     ------
@@ -91,7 +93,8 @@ class ArrayReader(Reader):
         self.reach = max(1, REQUEST // found.plan.row_bytes) if not self.encoded else found.plan.chunk
         self._asked = bytearray(len(found.crc))  # a byte for each chunk that the system was asked for
         self.announced = not self._asked
-        self._checks = Checks(self.verify, found.crc, (str(store.path), path, self._shards.stamps))
+        self.identity = (str(store.path), path, self._shards.stamps)
+        self._checks = Checks(self.verify, found.crc, self.identity)
 
     def read_into(self, out: NDArray[Any], first: int) -> None:
         """Write rows [first, first + len(out)) into an array; see `Reader.read_into`."""
@@ -150,7 +153,7 @@ class ArrayReader(Reader):
         """Ask the system to have rows at hand soon; see `Reader.prefetch`."""
         start, stop = self._plan.chunks(index(first), index(n))
         at = self._asked.find(0, max(start, 0), max(stop, 0))
-        if at < 0 or n < 1:
+        if at < 0 or n < 1 or first >= self.shape[0]:
             return
         stop = min(stop, len(self._asked))
         self._asked[at:stop] = b"\1" * (stop - at)

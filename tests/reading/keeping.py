@@ -29,8 +29,8 @@ def make_stores(folder: Path, document: Session) -> dict[str, Path]:
     return {c: make_store(folder / f"{c}.zarr", document, {PATH: (VALUES, c)}, small).path for c in CODECS}
 
 
-def keeping(root: Path, most: int = ALL, **options: Any) -> KeptReader:
-    """Return a reader of the array that keeps so many bytes at most."""
+def keeping(root: Path, most: int | Budget = ALL, **options: Any) -> KeptReader:
+    """Return a reader of the array that keeps so many bytes at most, or what a budget grants."""
     reader = reader_of(root, **options)
     assert isinstance(reader, ArrayReader)
-    return KeptReader(reader, Budget(most))
+    return KeptReader(reader, most if isinstance(most, Budget) else Budget(most))

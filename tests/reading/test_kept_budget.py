@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from sensorium_data.reading import ArrayReader
 from sensorium_data.reading import budget as budget_module
-from sensorium_data.reading import kept as kept_module
+from sensorium_data.reading import memory as memory_module
 from sensorium_data.reading.budget import Budget
 from sensorium_data.reading.kept import KeptReader
 from sensorium_data.store.opened import OpenStore
@@ -63,7 +63,7 @@ def test_memory_that_the_system_refuses(stores: dict[str, Path], monkeypatch: py
 
     reader = keeping(stores["pcodec"])
     with monkeypatch.context() as patched:
-        patched.setattr(kept_module, "np", SimpleNamespace(empty=empty, copyto=np.copyto))
+        patched.setattr(memory_module, "np", SimpleNamespace(empty=empty, copyto=np.copyto))
         assert same(read(reader, 0, 50), VALUES[:50])
     assert same(read(reader, 0, 50), VALUES[:50])
     assert reader.counters.n_requests == 2
@@ -170,3 +170,22 @@ def test_the_workers_of_a_process_share_what_it_may_keep(tmp_path: Path, monkeyp
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
     assert Budget().take(1 << 50) == 1000
     assert Budget(300).take(1 << 50) == 300
+
+
+def test_readers_of_the_same_files_share_what_they_keep(stores: dict[str, Path]) -> None:
+    budget = Budget(3 * ALL)
+    first, second = (keeping(stores["pcodec"], budget) for _ in range(2))
+    some = keeping(stores["pcodec"], budget, columns=[2, 0])
+    assert same(read(first, 30, 100), VALUES[30:130])
+    assert same(read(second, 50, 60), VALUES[50:110])
+    assert second.counters.n_requests == 0
+    assert same(read(some, 50, 60), VALUES[50:110, [2, 0]])
+    assert some.counters.n_requests == 1
+    assert budget.used == ALL + ALL // 2
+    del first
+    gc.collect()
+    assert same(read(second, 50, 60), VALUES[50:110])
+    assert second.counters.n_requests == 0
+    del second
+    gc.collect()
+    assert budget.used == ALL // 2

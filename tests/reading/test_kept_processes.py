@@ -16,6 +16,7 @@ import pytest
 from sensorium_data.reading import kept as kept_module
 from sensorium_data.reading.budget import Budget, lock_of
 from sensorium_data.reading.kept import KeptReader, kept
+from sensorium_data.reading.memory import THERE
 from tests.reading.keeping import ALL, CHUNK_BYTES, PACKED, VALUES, N, keeping, make_stores
 from tests.reading.made import collected, read, reader_of, same
 
@@ -70,7 +71,7 @@ def test_threads_that_hammer_the_same_chunks(stores: dict[str, Path], codec: str
         assert reader._budget.used == most // CHUNK_BYTES * CHUNK_BYTES  # taken once, whoever came first
         assert same(read(reader, 0, N), VALUES)
         assert reader._memory is not None
-        assert set(reader._memory.state) == {kept_module.THERE}
+        assert set(reader._memory.state) == {THERE}
 
 
 def test_a_chunk_that_another_thread_decodes_is_not_waited_for(
@@ -99,11 +100,13 @@ def test_a_chunk_that_another_thread_decodes_is_not_waited_for(
 def test_a_child_goes_on_from_what_its_parent_kept(stores: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     reader = keeping(stores["pcodec"])
     read(reader, 200, 100)
+    memory = reader._memory
+    assert memory is not None
     waiting, go = decoding_waits(reader, monkeypatch)
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(read, reader, 45, 30)
         assert waiting.wait(60)
-        with lock_of(reader._locks), lock_of(reader._budget._locks):  # as another thread might
+        with lock_of(memory._locks), lock_of(reader._budget._locks):  # as another thread might
             child = os.fork()
             if not child:
                 os._exit(0 if right_in_child(reader) else 1)
