@@ -12,11 +12,11 @@ import numpy as np
 from sensorium_data.clock import TickClock
 from sensorium_data.errors import BadArgument
 from sensorium_data.grid import NANOSECOND, Grid, as_ns, as_rate, whole_nanoseconds
-from sensorium_data.instants import Instant, instant, n_before, settled
-from sensorium_data.kernels import output_dtype
 from sensorium_data.masked import MASKED, is_masked
-from sensorium_data.positions import Method
-from sensorium_data.resampler import Resampler
+from sensorium_data.resampling.instants import Instant, instant, n_before, settled
+from sensorium_data.resampling.kernels import output_dtype
+from sensorium_data.resampling.positions import Method
+from sensorium_data.resampling.resampler import Resampler
 
 if TYPE_CHECKING:
     import torch
@@ -129,7 +129,7 @@ def resample(
     resampler = Resampler(clock, as_rate(rate_hz), method=method, offsets_ns=offsets_ns, lag_ns=as_ns(lag_s))
     start_ns, n = _outputs(clock, resampler.rate, start_s, n_samples, stop_s)
     if not isinstance(given, np.ndarray):
-        from sensorium_data.tensors import resampled
+        from sensorium_data.resampling.tensors import resampled
 
         return resampled(given, resampler, start_ns, n)
     out, mask = np.empty((n, *given.shape[1:]), output_dtype(given.dtype)), np.empty(n, np.bool_)

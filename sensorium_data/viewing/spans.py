@@ -11,8 +11,8 @@ import numpy as np
 from sensorium_data.clock import TickClock
 from sensorium_data.errors import BadArgument
 from sensorium_data.grid import NANOSECOND, Grid
-from sensorium_data.instants import Instant, instant, n_before, settled
 from sensorium_data.intervals import Intervals
+from sensorium_data.resampling.instants import Instant, instant, n_before, settled
 from sensorium_data.spelling import shown
 from sensorium_data.streams.films import film_rate
 

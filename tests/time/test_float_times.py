@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sensorium_data.clock import TickClock, TimesClock, as_rate
 from sensorium_data.errors import BadArgument
 from sensorium_data.grid import Grid
-from sensorium_data.instants import Instant, instant, n_before, settled
 from sensorium_data.resample import Method, resample
+from sensorium_data.resampling.instants import Instant, instant, n_before, settled
 
 RATES = st.sampled_from([as_rate(rate) for rate in (30, 29.967, 60, 24, 7.7, "1000/33", 8, 10, 1024, 100)])
 ORIGINS = st.sampled_from([0, 123_456_789, -(10**9), 10**18, 1_700_000_000_123_456_789])

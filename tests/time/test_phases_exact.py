@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensorium_data.phases import Phases, regular_steps
+from sensorium_data.resampling.phases import Phases, regular_steps
 from tests.time.oracle import RATES
 
 BELOW = st.integers(1, 40) | st.integers(1, 2**63) | st.integers(1, 2**200)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sensorium_data.clock import TickClock, TimesClock
 from sensorium_data.errors import BadArgument
 from sensorium_data.resample import Method, Resampler, resample
-from sensorium_data.tensors import resampled
+from sensorium_data.resampling.tensors import resampled
 from tests.time.oracle import DTYPES, METHODS, Case, cases
 
 torch = pytest.importorskip("torch", reason="torch is not installed")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sensorium_data.grid import NANOSECOND
-from sensorium_data.phases import regular_steps
-from sensorium_data.positions import Method, Picks, Ruler, moved, picks_of
+from sensorium_data.resampling.phases import regular_steps
+from sensorium_data.resampling.positions import Method, Picks, Ruler, moved, picks_of
 
 if TYPE_CHECKING:
     from fractions import Fraction

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 
 from sensorium_data.grid import NANOSECOND
-from sensorium_data.phases import Grain, Phases, regular_steps
+from sensorium_data.resampling.phases import Grain, Phases, regular_steps
 
 if TYPE_CHECKING:
     from fractions import Fraction

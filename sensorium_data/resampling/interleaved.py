@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.kernels import TOGETHER, working
+from sensorium_data.resampling.kernels import TOGETHER, working
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from sensorium_data.phases import Grain, Phases
+    from sensorium_data.resampling.phases import Grain, Phases
 
 __all__ = ["held_interleaved", "interleaves", "linear_interleaved"]
 

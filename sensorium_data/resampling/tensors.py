@@ -12,7 +12,7 @@ import numpy as np
 
 from sensorium_data.errors import BadArgument
 from sensorium_data.grid import NANOSECOND
-from sensorium_data.kernels import output_dtype
+from sensorium_data.resampling.kernels import output_dtype
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from sensorium_data.positions import Picks
-    from sensorium_data.resampler import Resampler
+    from sensorium_data.resampling.positions import Picks
+    from sensorium_data.resampling.resampler import Resampler
 
 __all__ = ["resampled"]
 
@@ -51,7 +51,7 @@ def resampled(
     >>> import torch
     >>> from fractions import Fraction
     >>> from sensorium_data.clock import TickClock
-    >>> from sensorium_data.resampler import Resampler
+    >>> from sensorium_data.resampling.resampler import Resampler
     >>> resampler = Resampler(TickClock.from_runs(Fraction(10), [(0, 3)]), Fraction(20))
     >>> resampled(torch.tensor([0.0, 1.0, 4.0]), resampler, Fraction(0), 4)[0]
     tensor([0.0000, 0.5000, 1.0000, 2.5000])

@@ -10,10 +10,10 @@ import numpy as np
 from sensorium_data.clock import TickClock
 from sensorium_data.errors import BadArgument, near_miss
 from sensorium_data.grid import NANOSECOND, as_rate
-from sensorium_data.interleaved import held_interleaved, interleaves, linear_interleaved
-from sensorium_data.irregular import TimesRuler
-from sensorium_data.kernels import LONG, all_known, gathered, mark_unknown, missing, output_dtype, row_by_row
-from sensorium_data.positions import Method, Picks, TickRuler
+from sensorium_data.resampling.interleaved import held_interleaved, interleaves, linear_interleaved
+from sensorium_data.resampling.irregular import TimesRuler
+from sensorium_data.resampling.kernels import LONG, all_known, gathered, mark_unknown, missing, output_dtype, row_by_row
+from sensorium_data.resampling.positions import Method, Picks, TickRuler
 from sensorium_data.spelling import shown
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import DTypeLike, NDArray
 
-    from sensorium_data.positions import Method, Picks
+    from sensorium_data.resampling.positions import Method, Picks
 
 __all__ = [
     "LONG",
