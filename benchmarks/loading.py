@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from growth import growth, memory, opening
 from measuring import show
-from passes import Bench, cold, first, steady, workers
+from passes import Bench, cold, first, workers
 from recordings import Size, add_size, size_of
 from single import resampling, window
+from steady import steady
 
 if TYPE_CHECKING:
     from collections.abc import Callable

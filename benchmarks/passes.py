@@ -1,4 +1,4 @@
-"""Whole passes over the windows of one session: the loader against the memmap loop, warm, new, cold, and by processes."""
+"""Whole passes over the windows of one session: the loader against the memmap loop, new, cold, and by processes."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from measuring import Figure, interleaved, ratios
 from memmaps import Memmaps, drop_from_cache, planned, read_again
-from published import Published
 from recordings import Size, make_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from memmaps import Batches
 
     from sensorium_data.loaders import WindowLoader
 
-__all__ = ["BATCH", "SAMPLES", "Bench", "Copies", "Epochs", "cold", "first", "steady", "workers"]
+__all__ = ["BATCH", "PRESETS", "SAMPLES", "Bench", "Copies", "Epochs", "cold", "first", "workers"]
 
 BATCH, SAMPLES = 8, 80  # windows, frames
 STRIDE = 17  # frames: 13 windows of a trial of 300, beginning anywhere in a chunk of 20
@@ -67,9 +66,14 @@ class Bench:
 
     def loader(self, preset: str, stride: int | None = STRIDE, **options: Any) -> WindowLoader:
         """Return a loader of one store; all else is as it comes."""
+        return self.loader_of(self.stores[preset], stride, **options)
+
+    @staticmethod
+    def loader_of(store: Path, stride: int | None = STRIDE, **options: Any) -> WindowLoader:
+        """Return a loader of a store by its path."""
         from sensorium_data.loaders import make_loader
 
-        return make_loader(self.stores[preset], window=SAMPLES, stride=stride, batch_size=BATCH, **options)
+        return make_loader(store, window=SAMPLES, stride=stride, batch_size=BATCH, **options)
 
 
 def _compare(loader: WindowLoader, memmaps: Memmaps) -> None:
@@ -108,58 +112,6 @@ class Copies:
         """Copy the windows of an epoch."""
         self._memmaps.run(self._batch, self.epochs[self._epoch])
         self._epoch += 1
-
-
-class _Official:
-    """One batch with each call the published way, of the windows that the loader would give next."""
-
-    def __init__(self, bench: Bench, loader: WindowLoader, n_batches: int) -> None:
-        self._published = Published(bench.root, SAMPLES)
-        ids = loader.dataset.streams[0].handle.trials["trial_id"].tolist()
-        self._batches = [[(ids[row], frame) for row, frame in batch] for batch in planned(loader, 0)[:n_batches]]
-        self._n_done = 0
-
-    def __call__(self) -> dict[str, Any]:
-        self._n_done += 1
-        return self._published.batch(self._batches[(self._n_done - 1) % len(self._batches)])
-
-
-def steady(bench: Bench) -> list[Figure]:
-    """Time passes over what has been read before, and batches made the published way."""
-    from sensorium_data.loaders import official2023
-
-    memmaps = bench.memmaps
-    readers = {preset: bench.loader(preset) for preset in bench.stores}
-    layouts = {f"{preset} official2023()": bench.loader(preset, transform=official2023()) for preset in bench.stores}
-    official = _Official(bench, readers["fast"], bench.rounds + 1)
-    _compare_official(official, layouts["fast official2023()"])
-    copies = Copies(memmaps, readers["fast"], bench.rounds + 1)
-    epochs = {name: Epochs(loader) for name, loader in (readers | layouts).items()}
-    actions: dict[str, Callable[[], object]] = {"memmap": copies, **epochs, "published": official}
-    interleaved(actions, 1)
-    seconds = interleaved(actions, bench.rounds)
-    return _steady_figures(seconds, len(copies.epochs[0]))
-
-
-def _compare_official(official: _Official, loader: WindowLoader) -> None:
-    theirs, ours = official(), next(iter(loader))  # made of float64, and of float32
-    for name, values in theirs.items():
-        np.testing.assert_allclose(ours[name].numpy(), values, rtol=1e-4, atol=1e-4, err_msg=name)
-
-
-def _steady_figures(seconds: Mapping[str, list[float]], n_batches: int) -> list[Figure]:
-    each = {name: [t / (1 if name == "published" else n_batches) for t in times] for name, times in seconds.items()}
-    goals: dict[str, float | None] = {f"{preset}": goal for preset, goal in PRESETS.items()}
-    shown = [name for name in each if name not in ("memmap", "published")]
-    return [
-        *(Figure(f"steady: {name}", tuple(1000 * t for t in times), "ms") for name, times in each.items()),
-        *(
-            Figure(f"steady: {name} / memmap", ratios(each[name], each["memmap"]), "", goals.get(name))
-            for name in shown
-        ),
-        Figure("steady: published / memmap", ratios(each["published"], each["memmap"])),
-        Figure("steady: published / compact", ratios(each["published"], each["compact"]), "", 30, at_least=True),
-    ]
 
 
 def first(bench: Bench) -> list[Figure]:

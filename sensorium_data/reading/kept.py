@@ -139,7 +139,8 @@ class KeptReader(Reader):
 
     def _allocated(self) -> Memory:
         columns = None if self.columns is None else self.columns.kept.tobytes()
-        key = (self._reader.identity, columns, id(self._budget))
+        # What one has not checked is not for another who wants it checked.
+        key = (self._reader.identity, columns, self.verify, id(self._budget))
         self._memory = memory = shared(key, partial(granted, self._budget, self.shape, self.dtype, self._chunk))
         return memory
 

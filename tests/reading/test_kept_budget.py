@@ -189,3 +189,12 @@ def test_readers_of_the_same_files_share_what_they_keep(stores: dict[str, Path])
     del second
     gc.collect()
     assert budget.used == ALL // 2
+
+
+def test_what_was_not_checked_is_not_shared_with_who_checks(stores: dict[str, Path]) -> None:
+    budget = Budget(3 * ALL)
+    careless, careful = (keeping(stores["zstd"], budget, verify=verify) for verify in ("never", "first"))
+    read(careless, 0, 40)
+    assert careless.counters.n_checks == 0
+    read(careful, 0, 40)
+    assert careful.counters.n_checks == 2
