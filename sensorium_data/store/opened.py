@@ -200,7 +200,7 @@ class OpenStore:
             file = f"{self.path}/{record.key}"
             if os.stat(file).st_size != record.size:  # noqa: PTH116  # half the time of Path.stat
                 return None
-            data = (self.path / record.key).read_bytes() if record.data is None else record.data
+            data = (self.path / record.key).read_bytes() if record.data is None else bytes(record.data)
         if data is None or record is None:
             return None
         if record.data is None and google_crc32c.value(data) != record.crc:

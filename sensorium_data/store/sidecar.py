@@ -36,12 +36,15 @@ LARGE = 1 << 20  # bytes of a chunk beyond which the sidecar has no copy of it
 
 @dataclass(frozen=True, slots=True)
 class ChunkRecord:
-    """The file of an array that is one chunk: its size, its CRC-32C, and its bytes where they are few."""
+    """The file of an array that is one chunk: its size, its CRC-32C, and its bytes where they are few.
+
+    These are a part of the sidecar's own, which stays in memory for the indexes anyway.
+    """
 
     key: str
     size: int
     crc: int
-    data: bytes | None
+    data: memoryview | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def _parse(entries: dict[str, Any], body: memoryview) -> Sidecar:
     shards, chunks = {}, {}
     for path, entry in entries.items():
         if entry["kind"] == "chunk":
-            data = bytes(blob(entry["data"])) if "data" in entry else None
+            data = blob(entry["data"]) if "data" in entry else None
             size = entry["size"] if data is None else len(data)
             chunks[path] = ChunkRecord(entry["key"], size, entry["crc"], data)
             continue
