@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sensorium_data.cached import cached_property
 from sensorium_data.clock_documents import clock_of, trial_grid
 from sensorium_data.errors import BadArgument, NoSuchItem, counted, near_miss
 from sensorium_data.grid import NANOSECOND

@@ -11,9 +11,9 @@ import numpy as np
 
 from sensorium_data.clock import TickClock
 from sensorium_data.errors import BadArgument
-from sensorium_data.grid import NANOSECOND, Grid, as_ns, as_rate, whole_nanoseconds
+from sensorium_data.grid import NANOSECOND, Grid, as_rate, whole_nanoseconds
 from sensorium_data.masked import MASKED, is_masked
-from sensorium_data.resampling.instants import Instant, instant, n_before, settled
+from sensorium_data.resampling.instants import Instant, instant, lag, n_before, settled
 from sensorium_data.resampling.kernels import output_dtype
 from sensorium_data.resampling.positions import Method
 from sensorium_data.resampling.resampler import Resampler
@@ -97,7 +97,8 @@ def resample(
     offsets_s : (channel,) float, seconds, optional
         How much later than the clock says each channel was sampled.
     lag_s : float, str or Fraction, seconds
-        Outputs are the signal this much later.
+        Outputs are the signal this much later. Fractions, strings and integers are exact. A float within a nanosecond
+        of a whole number of samples of the clock, or of outputs, is that many; else it is kept to the nanosecond.
 
     Returns
     -------
@@ -126,7 +127,9 @@ def resample(
         held = f"values of shape {tuple(given.shape)} for {clock.n_samples} samples of the clock"
         raise BadArgument(f"{held}, expected (time, …)", code="bad-shape")
     offsets_ns = None if offsets_s is None else _whole_offsets(offsets_s)
-    resampler = Resampler(clock, as_rate(rate_hz), method=method, offsets_ns=offsets_ns, lag_ns=as_ns(lag_s))
+    rate = as_rate(rate_hz)
+    lag_ns = lag(lag_s, *([clock.rate] if isinstance(clock, TickClock) else []), rate)
+    resampler = Resampler(clock, rate, method=method, offsets_ns=offsets_ns, lag_ns=lag_ns)
     start_ns, n = _outputs(clock, resampler.rate, start_s, n_samples, stop_s)
     if not isinstance(given, np.ndarray):
         from sensorium_data.resampling.tensors import resampled

@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sensorium_data.cached import cached_property
 from sensorium_data.conversion.films import film_digest
 from sensorium_data.conversion.inspect import faults_of_responses
 from sensorium_data.conversion.scan import overflows

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
+from sensorium_data.cached import cached_property
 from sensorium_data.errors import BadArgument, near_miss
 
 if TYPE_CHECKING:

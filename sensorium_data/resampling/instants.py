@@ -18,7 +18,7 @@ from sensorium_data.grid import NANOSECOND, exact_ns
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["Instant", "instant", "n_before", "settled"]
+__all__ = ["Instant", "instant", "lag", "n_before", "settled"]
 
 SPACINGS = 2  # of floats: how far off the sum of two rounded times can be
 
@@ -121,3 +121,41 @@ def n_before(start_ns: Fraction, rate: Fraction, stop: Instant, spread_ns: Fract
     near = max(Fraction(1), spread_ns, stop.spread_ns)
     is_one = stop.loose and abs(start_ns + nearest * NANOSECOND / rate - stop.ns) <= near
     return nearest if is_one else ceil(steps)
+
+
+def lag(lag_s: float | str | Fraction, *rates: Fraction) -> Fraction:
+    """Return the exact lag that one as it was given stands for, in nanoseconds.
+
+    A float is often the difference of two times that were rounded: one that lies within a nanosecond of a whole number
+    of samples, or as close as floats can say, is that many.
+
+    Parameters
+    ----------
+    lag_s : float, str or Fraction, seconds
+    *rates : Fraction, hertz
+        Of the samples that may be counted, the likeliest first.
+
+    Returns
+    -------
+    Fraction, nanoseconds
+        The lag itself if it is exact; a float that is no number of samples of any rate, to the nanosecond.
+
+    Raises
+    ------
+    BadArgument
+        The lag is not a finite number.
+
+    Examples
+    --------
+    >>> lag(1 / 30, Fraction(30)), lag("0.033333333", Fraction(30)), lag(0.25, Fraction(30))
+    (Fraction(100000000, 3), Fraction(33333333, 1), Fraction(250000000, 1))
+    """
+    given = instant(lag_s)
+    if not given.loose:
+        return given.ns
+    near = max(Fraction(1), given.spread_ns)
+    for rate in rates:
+        counted = round(given.ns * rate / NANOSECOND) * NANOSECOND / rate
+        if abs(counted - given.ns) <= near:
+            return counted
+    return Fraction(round(given.ns))

@@ -1,7 +1,7 @@
 """Positions among samples at explicit times: jittered, irregular, with pauses of any length.
 
-Explicit times are whole nanoseconds, and output times are rounded to them, halves to even, before they are held against
-them: an output that was meant to be on a sample is.
+Explicit times are whole nanoseconds, and output times, moved by the lag, are rounded to them, halves to even, before they
+are held against them: an output that was meant to be on a sample is.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ class TimesRuler(Ruler):
     """Samples at explicit times; the clock has one at least."""
 
     def __init__(
-        self, clock: TimesClock, rate: Fraction, method: Method, offsets_ns: NDArray[np.int64], lag_ns: int
+        self, clock: TimesClock, rate: Fraction, method: Method, offsets_ns: NDArray[np.int64], lag_ns: Fraction
     ) -> None:
         super().__init__(rate, method, offsets_ns, lag_ns)
         self._times, self._step = clock.times_ns, NANOSECOND / rate
 
     def run(self, start_ns: Fraction, n: int) -> slice | None:
         """Return the rows that n outputs rest on, or None where there may be an edge among them."""
+        start_ns = self._lagged(start_ns)
         early = self._around(round(start_ns) + self._early)
         # The last output, for mean the end of its bin.
         n_steps = n if self.method == "mean" else n - 1
@@ -60,6 +61,9 @@ class TimesRuler(Ruler):
         elif self.method == "mean":
             first, last = first + (not early.exact), last - late.exact
         return slice(first, last) if first < last else None
+
+    def _lagged(self, start_ns: Fraction) -> Fraction:
+        return start_ns + self.lag_ns if self.lag_ns else start_ns
 
     def _around(self, time_ns: int) -> _Around | None:
         """Return where a time is among the samples, or None if it is outside."""
@@ -94,11 +98,12 @@ class TimesRuler(Ruler):
         return picks_of(first, first + 1, inside, segment)
 
     def _rounded(self, start_ns: Fraction, n: int) -> NDArray[np.int64]:
-        """Return n output times in whole nanoseconds, halves to even, moved by the lag, (output,) int64."""
+        """Return n output times, moved by the lag, in whole nanoseconds, halves to even, (output,) int64."""
+        start_ns = self._lagged(start_ns)
         whole, rest = divmod(start_ns.numerator, start_ns.denominator)
         steps = regular_steps(rest, start_ns.denominator, self._step, n)
-        times = moved(steps.tick, whole + self.lag_ns, FAR_NS)
-        odd = (times - self.lag_ns) % 2 == 1
+        times = moved(steps.tick, whole, FAR_NS)
+        odd = times % 2 == 1
         twice = 2 * steps.rest
         times += ((twice > steps.below) | ((twice == steps.below) & odd)).astype(np.int64)
         return times

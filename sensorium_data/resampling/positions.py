@@ -68,7 +68,7 @@ class Ruler(ABC):
     method : Method
     offsets_ns : (channel,) int64, nanoseconds
         One for all channels, or one for each.
-    lag_ns : int, nanoseconds
+    lag_ns : Fraction, nanoseconds
 
     Attributes
     ----------
@@ -78,9 +78,9 @@ class Ruler(ABC):
         The channels with the smallest and with the largest offset: between them lie all others.
     """
 
-    def __init__(self, rate: Fraction, method: Method, offsets_ns: NDArray[np.int64], lag_ns: int) -> None:
+    def __init__(self, rate: Fraction, method: Method, offsets_ns: NDArray[np.int64], lag_ns: Fraction) -> None:
         self.rate, self.method, self.offsets_ns, self.lag_ns = rate, method, offsets_ns, lag_ns
-        self._early, self._late = lag_ns - int(offsets_ns.max()), lag_ns - int(offsets_ns.min())
+        self._early, self._late = -int(offsets_ns.max()), -int(offsets_ns.min())
         self.n_channels = len(offsets_ns)
         self.extremes = np.array([np.argmin(offsets_ns), np.argmax(offsets_ns)][: self.n_channels], np.int64)
 
@@ -101,13 +101,14 @@ class TickRuler(Ruler):
     """Samples on a regular grid, with or without gaps; the clock has one at least."""
 
     def __init__(
-        self, clock: TickClock, rate: Fraction, method: Method, offsets_ns: NDArray[np.int64], lag_ns: int
+        self, clock: TickClock, rate: Fraction, method: Method, offsets_ns: NDArray[np.int64], lag_ns: Fraction
     ) -> None:
         super().__init__(rate, method, offsets_ns, lag_ns)
         self.phases = Phases.of(offsets_ns, clock.rate)
         self._plain = not offsets_ns.any()
         self._clock_rate, self._step = clock.rate, clock.rate / rate
-        self._origin = clock.origin_ns
+        # What a time is moved by, in parts of a nanosecond: a lag of 1/30 s is 10**8 thirds.
+        self._parts, self._moved = lag_ns.denominator, lag_ns.numerator - clock.origin_ns * lag_ns.denominator
         self._starts, self._stops = clock.segments[:, 0].tolist(), clock.segments[:, 1].tolist()
         self._segments = np.ascontiguousarray(clock.segments.T)
         lengths = self._segments[1] - self._segments[0]
@@ -193,7 +194,7 @@ class TickRuler(Ruler):
 
     def grain(self, start_ns: Fraction, n: int, *, halfway: bool = False) -> Grain:
         """Return the positions of n outputs in ticks; with ``halfway`` of the times half a tick before them."""
-        over, below = self._position(start_ns, self.lag_ns)
+        over, below = self._position(start_ns)
         if halfway:
             over, below = 2 * over - below, 2 * below
         tick, rest = divmod(over, below)
@@ -204,10 +205,10 @@ class TickRuler(Ruler):
             return Grain(ticks, steps.one, steps.hit, steps.part)
         return Grain(ticks, *self.phases.split(steps.rest, steps.below), steps.part)
 
-    def _position(self, start_ns: Fraction, shift_ns: int) -> tuple[int, int]:
-        """Return the tick of a time that is moved by nanoseconds, as a fraction."""
-        below = start_ns.denominator * NANOSECOND
-        over = start_ns.numerator + (shift_ns - self._origin) * start_ns.denominator
+    def _position(self, start_ns: Fraction, shift_ns: int = 0) -> tuple[int, int]:
+        """Return the tick of a time that is moved by the lag and by nanoseconds, as a fraction."""
+        below = start_ns.denominator * self._parts * NANOSECOND
+        over = start_ns.numerator * self._parts + (self._moved + shift_ns * self._parts) * start_ns.denominator
         return over * self._clock_rate.numerator, below * self._clock_rate.denominator
 
     def _fall(self, grain: Grain, channels: NDArray[np.int64] | None) -> tuple[Any, Any, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import pairwise
+from numbers import Rational
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -18,7 +20,6 @@ from sensorium_data.spelling import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from fractions import Fraction
 
     from numpy.typing import NDArray
 
@@ -45,12 +46,12 @@ class Resampler:
         Of the outputs.
     method : {"linear", "previous", "nearest", "mean"}
     offsets_ns : (channel,) int64, nanoseconds, optional
-    lag_ns : int, nanoseconds
+    lag_ns : int or Fraction, nanoseconds
 
     Raises
     ------
     BadArgument
-        The method is unknown, the rate not above zero, or an offset or the lag beyond 36 years.
+        The method is unknown, the rate not above zero, the lag no exact number, or an offset or the lag beyond 36 years.
 
     Examples
     --------
@@ -72,14 +73,12 @@ class Resampler:
         *,
         method: Method = "linear",
         offsets_ns: NDArray[np.int64] | None = None,
-        lag_ns: int = 0,
+        lag_ns: int | Fraction = 0,
     ) -> None:
         if method not in get_args(Method):
             hint = near_miss(str(method), get_args(Method))
             raise BadArgument(f"method {shown(method)} is unknown", hint=hint, code="no-such-method")
-        if abs(lag_ns) > FURTHEST_NS:
-            raise BadArgument(f"a lag of {lag_ns / NANOSECOND:g} s is more than 36 years", code="bad-lag")
-        self.clock, self.rate, self.method, self.lag_ns = clock, as_rate(rate), method, int(lag_ns)
+        self.clock, self.rate, self.method, self.lag_ns = clock, as_rate(rate), method, _lag(lag_ns)
         self.offsets_ns = None if offsets_ns is None else _offsets(offsets_ns)
         self._ruler = self._measured() if clock.n_samples else None
         self._equal = isinstance(clock, TickClock) and clock.rate == self.rate
@@ -270,6 +269,16 @@ def _held(values: NDArray[Any], first_row: int, run: slice) -> NDArray[Any]:
         held = f"rows {first_row} to {first_row + len(values) - 1}"
         raise BadArgument(f"values are {held}, rows {run.start} to {run.stop - 1} are needed", code="missing-rows")
     return values[run.start - first_row : run.stop - first_row]
+
+
+def _lag(lag_ns: int | Fraction) -> Fraction:
+    """Return a lag as it is kept, or refuse it."""
+    if not isinstance(lag_ns, Rational):
+        what = f"lag_ns is {shown(lag_ns)}, expected an integer or a Fraction of nanoseconds"
+        raise BadArgument(what, code="bad-lag")
+    if abs(lag_ns) > FURTHEST_NS:
+        raise BadArgument(f"a lag of {float(lag_ns) / NANOSECOND:g} s is more than 36 years", code="bad-lag")
+    return Fraction(int(lag_ns.numerator), int(lag_ns.denominator))  # numpy's integers would overflow
 
 
 def _offsets(offsets_ns: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -7,13 +7,13 @@ import os.path
 import re
 import shlex
 from contextlib import suppress
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import google_crc32c
 import numpy as np
 from pydantic import ValidationError
 
+from sensorium_data.cached import cached_property
 from sensorium_data.errors import NotFound, Problem, StoreInvalid, near_miss
 from sensorium_data.schemas import Session
 from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, Paths, quiet_zarr

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from fractions import Fraction
 
     import numpy as np
     from numpy.typing import NDArray
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from sensorium_data.handle import SessionHandle
     from sensorium_data.streams.frames import TrialFrames
 
-__all__ = ["Place", "Stream", "Streams"]
+__all__ = ["NO_LAG", "Place", "Stream", "Streams"]
 
+NO_LAG = Fraction(0)
 Place: TypeAlias = tuple[int, int]  # row of the trial table, frame since its start
 
 
@@ -58,6 +59,11 @@ class Stream(ABC):
         """
         for k, (trial_row, first) in enumerate(places):
             self.fill(out[k], mask[k], trial_row, first)
+
+    @property
+    def options(self) -> tuple[str | NDArray[np.int64], ...]:
+        """What its samples follow from beside what is stored and the output rate; equal options, equal samples."""
+        return ()
 
     @property
     def announced(self) -> bool:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sensorium_data.cached import cached_property
 from sensorium_data.grid import NANOSECOND
 from sensorium_data.reading import open_reader
 from sensorium_data.reading.kept import kept
 from sensorium_data.store.layout import Paths
-from sensorium_data.streams.base import Stream
+from sensorium_data.streams.base import NO_LAG, Stream
 from sensorium_data.streams.frames import floors, snapped
 
 if TYPE_CHECKING:
@@ -56,13 +56,13 @@ class FilmStream(Stream):
     handle : SessionHandle
     frames : TrialFrames
         The output clock.
-    lag_ns : int, nanoseconds
+    lag_ns : Fraction, nanoseconds
         What is served at time t is on the screen at t + lag.
     verify : {"first", "always", "never"}
     """
 
     def __init__(
-        self, handle: SessionHandle, frames: TrialFrames, *, lag_ns: int = 0, verify: Verify = "first"
+        self, handle: SessionHandle, frames: TrialFrames, *, lag_ns: Fraction = NO_LAG, verify: Verify = "first"
     ) -> None:
         identity = handle.document.identity
         self.name, self._frames, self._lag_ns = identity.film, frames, lag_ns
@@ -126,6 +126,11 @@ class FilmStream(Stream):
             super().fill_each(out, mask, places)
 
     @property
+    def options(self) -> tuple[str | NDArray[np.int64], ...]:
+        """The lag."""
+        return (f"{self._lag_ns} ns",)
+
+    @property
     def announced(self) -> bool:
         """Whether there is nothing left to `prefetch`."""
         return self.reader.announced
@@ -168,15 +173,15 @@ class FilmStream(Stream):
 
     def _pieces(self, start_ns: Fraction, n: int) -> Iterator[_Piece]:
         """Yield the trials that n output samples from a time on lie in, in order."""
-        step = NANOSECOND / self._frames.rate
+        step, rounded = NANOSECOND / self._frames.rate, self._frames.rounded
         grid, there = self._frames.grid, self._frames.there & ~self.absent
         begin, end = grid.tick_from(start_ns - NANOSECOND), grid.tick_from(start_ns + n * step + NANOSECOND)
         near = np.flatnonzero(there & (self._frames.stops >= begin) & (self._frames.starts <= end))
         for row in near[np.argsort(self._frames.starts[near], kind="stable")].tolist():
-            # A start that was rounded up must not make its first frame late.
-            trial_start = self._frames.start_ns(row) - Fraction(self._frames.rounded, 2)
+            # A start that was rounded up must not make its first frame late: the last nanosecond before it is it.
+            trial_start = self._frames.start_ns(row) - rounded
             first = max(0, ceil((trial_start - start_ns) / step))
-            last = min(n, ceil((grid.ns(int(self._frames.stops[row])) - self._frames.rounded - start_ns) / step))
+            last = min(n, ceil((grid.ns(int(self._frames.stops[row])) - rounded - start_ns) / step))
             if first < last:
                 into = (start_ns + first * step - trial_start) / step * self._each
                 yield _Piece(row, first, last, floors(into, self._each, last - first))

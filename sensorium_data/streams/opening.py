@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sensorium_data.clock import TickClock
 from sensorium_data.errors import BadArgument, NoSuchItem, Problem, near_miss
-from sensorium_data.grid import as_ns, as_rate, whole_nanoseconds
+from sensorium_data.grid import as_rate, whole_nanoseconds
+from sensorium_data.resampling.instants import lag
 from sensorium_data.streams.base import Stream, Streams
 from sensorium_data.streams.films import FilmStream, film_rate
 from sensorium_data.streams.frames import TrialFrames
@@ -73,7 +74,8 @@ def open_streams(
     method : {"linear", "previous", "nearest", "mean"} or mapping by signal
         How signals of another rate are resampled; a film always shows the frame that is on the screen.
     lag_s : float, str or Fraction, seconds, or mapping by stream
-        What is served at time t is the stream at t + lag.
+        What is served at time t is the stream at t + lag. Fractions, strings and integers are exact; a float within a
+        nanosecond of a whole number of samples of the stream, or of what is served, is that many.
     offsets_s : mapping of signal to (channel,) float, seconds, optional
         When each channel is really sampled, counted from the signal's clock. By default the column `offset_s` of the
         neuron table, where there is one.
@@ -108,7 +110,7 @@ def _open(handle: SessionHandle, asked: _Asked) -> Streams:
     streams: dict[str, Stream] = {}
     for name in names:
         lag_s = asked.lag_s.get(name, 0) if isinstance(asked.lag_s, Mapping) else asked.lag_s
-        lag_ns = as_ns(lag_s)
+        lag_ns = lag(lag_s, *_own_rate(handle, name), frames.rate)
         if name not in handle.signals:
             streams[name] = FilmStream(handle, frames, lag_ns=lag_ns, verify=asked.verify)
             continue
@@ -120,6 +122,14 @@ def _open(handle: SessionHandle, asked: _Asked) -> Streams:
     opened = _Opened(handle, frames, streams)
     opened.asked = asked
     return opened
+
+
+def _own_rate(handle: SessionHandle, name: str) -> list[Fraction]:
+    """Return the samples a second of a stream as it was recorded; none where they have explicit times."""
+    if name not in handle.signals:
+        return [film_rate(handle)]
+    clock = handle.clocks[name]
+    return [clock.rate] if isinstance(clock, TickClock) else []
 
 
 def _check(handle: SessionHandle, known: list[str], names: list[str], asked: _Asked) -> None:

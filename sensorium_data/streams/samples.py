@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sensorium_data.cached import cached_property
 from sensorium_data.reading import ResidentReader, open_reader
 from sensorium_data.reading.kept import kept
 from sensorium_data.store.layout import Paths

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sensorium_data.cached import cached_property
 from sensorium_data.clock import TickClock
 from sensorium_data.grid import NANOSECOND, Grid
 from sensorium_data.resample import Resampler, output_dtype
-from sensorium_data.streams.base import Stream
+from sensorium_data.streams.base import NO_LAG, Stream
 from sensorium_data.streams.frames import snapped
 from sensorium_data.streams.samples import Samples
 from sensorium_data.streams.trust import TrialTimes, Trust, counted_before, none_between
@@ -41,7 +41,7 @@ class SignalStream(Stream):
     name : str
         Of the signal.
     method : {"previous", "nearest", "linear", "mean"}
-    lag_ns : int, nanoseconds
+    lag_ns : Fraction, nanoseconds
         The value at time t is the signal's at t + lag.
     offsets_ns : (channel,) int64, nanoseconds, optional
         When each channel was really sampled, counted from the signal's clock.
@@ -56,7 +56,7 @@ class SignalStream(Stream):
         name: str,
         *,
         method: Method = "linear",
-        lag_ns: int = 0,
+        lag_ns: Fraction = NO_LAG,
         offsets_ns: NDArray[np.int64] | None = None,
         verify: Verify = "first",
     ) -> None:
@@ -141,6 +141,13 @@ class SignalStream(Stream):
         if (holes := self.samples.holes) is not None:
             for k, row in enumerate(rows):
                 np.logical_not(holes[row : row + n], out=mask[k])
+
+    @property
+    def options(self) -> tuple[str | NDArray[np.int64], ...]:
+        """The method, the lag, and the offsets, if there are any."""
+        resampler = self._resampler
+        offsets = () if resampler.offsets_ns is None else (resampler.offsets_ns,)
+        return resampler.method, f"{resampler.lag_ns} ns", *offsets
 
     @property
     def announced(self) -> bool:

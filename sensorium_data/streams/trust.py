@@ -46,7 +46,8 @@ class TrialTimes:
     def within(self, start_ns: Fraction, n: int, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which of n frames from a time on lie in an allowed trial and in no other, (n,) bool."""
         grid, there = self.frames.grid, self.frames.there
-        first = (start_ns - grid.origin_ns) * grid.rate / NANOSECOND
+        # Both ends may have been rounded: as in `TrialFrames`, the last nanosecond before a stop is the stop.
+        first = (start_ns + self.frames.rounded - grid.origin_ns) * grid.rate / NANOSECOND
         ticks = floors(first, grid.rate / self.frames.rate, n)
         own, others = self._covering(ticks, allowed & there), self._covering(ticks, there & ~allowed)
         within: NDArray[np.bool_] = (own > 0) & (others == 0)

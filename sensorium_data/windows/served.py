@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from sensorium_data.cached import cached_property
 from sensorium_data.windows.legal import allowed_with, needed_by
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 import sensorium_data as sd
+from sensorium_data.cached import cached_property
 from sensorium_data.testing import write_sensorium2022, write_sensorium2023
 
 if TYPE_CHECKING:

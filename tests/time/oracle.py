@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 RATES = [Fraction(text) for text in ("30", "29.967", "60", "24", "7.7", "1000/33", "8", "100")]
 ORIGINS = [0, 13_000_000, -7, 1_700_000_000_000_000_000, 1_700_000_000_123_456_789]
 METHODS: list[Method] = ["previous", "nearest", "linear", "mean"]
+USUAL_LAGS: st.SearchStrategy[int | Fraction] = st.sampled_from([0, 0, 0, 0, 50_000_000, -125_000_000, 7])
 DTYPES = ["float32", "float64", "float16", "int16", "uint8", "int64", "bool"]
 
 
@@ -81,7 +82,7 @@ class Case:
     start_ns: Fraction
     n: int
     offsets_ns: NDArray[np.int64] | None
-    lag_ns: int
+    lag_ns: int | Fraction
 
     def resampler(self) -> Resampler:
         return Resampler(self.clock, self.rate, method=self.method, offsets_ns=self.offsets_ns, lag_ns=self.lag_ns)
@@ -99,14 +100,14 @@ class Case:
     def parts(self) -> list[list[list[tuple[int, Fraction]]]]:
         """Return what each output rests on, channel by channel; one channel where there are no offsets."""
         runs = runs_of(self.clock)
-        outputs = [self.start_ns + i * 10**9 / self.rate for i in range(self.n + 1)]
+        outputs = [self.start_ns + i * 10**9 / self.rate + self.lag_ns for i in range(self.n + 1)]
         if isinstance(self.clock, TimesClock):  # whole nanoseconds are held against whole ones
             outputs = [Fraction(round(time)) for time in outputs]
         offsets = [0] if self.offsets_ns is None else self.offsets_ns.tolist()
         known: dict[int, list[list[tuple[int, Fraction]]]] = {}
         for offset in offsets:
             if offset not in known:
-                times = [time + self.lag_ns - offset for time in outputs]
+                times = [time - offset for time in outputs]
                 known[offset] = [
                     [p for run in runs for p in parts(run, self.method, *pair)] for pair in pairwise(times)
                 ]
@@ -189,6 +190,15 @@ def offsets(draw: st.DrawFn, n_channels: int) -> NDArray[np.int64] | None:
 
 
 @st.composite
+def lags(draw: st.DrawFn) -> Fraction:
+    """Numbers of samples of usual rates, other fractions of a second, and such a little off, in nanoseconds."""
+    samples = draw(st.integers(-20, 20)) / draw(st.sampled_from(RATES))
+    below = draw(st.integers(1, 1001))
+    lag_s = draw(st.sampled_from([samples, Fraction(draw(st.integers(-below, below)), below)]))
+    return lag_s * 10**9 + draw(st.sampled_from([Fraction(text) for text in ("0", "0", "1/3", "-1/10000")]))
+
+
+@st.composite
 def cases(
     draw: st.DrawFn,
     *,
@@ -196,6 +206,7 @@ def cases(
     kinds: tuple[str, ...] = ("ticks", "times"),
     dtypes: list[str] = DTYPES,
     widths: tuple[int, ...] = (1, 3, 70),
+    lag_ns: st.SearchStrategy[int | Fraction] = USUAL_LAGS,
 ) -> Case:
     clock = draw(clocks(kinds=kinds))
     rate = draw(output_rates(clock))
@@ -204,6 +215,6 @@ def cases(
     values = (rng.normal(size=(clock.n_samples, width)) * 50).astype(dtype)
     if dtype.kind == "f":
         values[rng.random(values.shape) < draw(st.sampled_from([0.0, 0.0, 0.02, 0.5]))] = np.nan
-    shift = draw(st.sampled_from([0, 0, 0, 0, 50_000_000, -125_000_000, 7]))
+    shift = draw(lag_ns)
     start, n = draw(starts(clock, rate)), draw(st.integers(1, 6) | st.integers(0, 30))
     return Case(clock, values, rate, draw(st.sampled_from(methods)), start, n, draw(offsets(width)), shift)
