@@ -10,9 +10,9 @@ import numpy as np
 import torch  # noqa: TID253  # the loaders are torch's face
 
 from sensorium_data.errors import BadArgument
-from sensorium_data.loaders.transforms.layouts import Official, collate_official
+from sensorium_data.loaders.transforms.layouts import Official, Stack, collate_official
 
-__all__ = ["collate", "collate_mixed"]
+__all__ = ["collate", "collate_mixed", "together"]
 
 
 def collate(items: Sequence[Any]) -> Any:  # noqa: ANN401  # dicts, or the tuples of the official layouts
@@ -36,20 +36,25 @@ def collate(items: Sequence[Any]) -> Any:  # noqa: ANN401  # dicts, or the tuple
     >>> collate([{"pupil": torch.zeros(3), "session": "a"}, {"pupil": torch.ones(3), "session": "a"}])["pupil"].shape
     torch.Size([2, 3])
     """
+    return together(items, torch.stack)
+
+
+def together(items: Sequence[Any], stack: Stack) -> Any:  # noqa: ANN401  # dicts, or the tuples of the official layouts
+    """Return what `collate` returns, its tensors put together by ``stack``."""
     if (batch := getattr(items, "batch", None)) is not None:  # they are rows of one already
         return batch
     first = items[0]
     if isinstance(first, torch.Tensor):
-        return torch.stack(list(items))
+        return stack(list(items))
     if isinstance(first, Mapping):
         _refuse_two_sessions(items)
-        return {name: collate([item[name] for item in items]) for name in first}
+        return {name: together([item[name] for item in items], stack) for name in first}
     if isinstance(first, Official):
-        return collate_official(items)
+        return collate_official(items, stack=stack)
     if isinstance(first, np.ndarray | np.generic):
-        return torch.stack([torch.as_tensor(item) for item in items])
+        return stack([torch.as_tensor(item) for item in items])
     if isinstance(first, tuple | list) and len({len(item) for item in items}) == 1:
-        columns = [collate(column) for column in zip(*items, strict=True)]
+        columns = [together(column, stack) for column in zip(*items, strict=True)]
         return type(first)(*columns) if hasattr(first, "_fields") else type(first)(columns)
     if isinstance(first, (bool, int, float)):
         return torch.tensor(items)
@@ -63,7 +68,7 @@ def _refuse_two_sessions(items: Sequence[Mapping[str, Any]]) -> None:
         raise BadArgument(what, hint=hint, code="mixed-batch")
 
 
-def collate_mixed(items: Sequence[Any], apart: frozenset[str]) -> dict[str, Any]:
+def collate_mixed(items: Sequence[Any], apart: frozenset[str], stack: Stack = torch.stack) -> dict[str, Any]:
     """Return the batch of items of several sessions, whose neurons are not each other's.
 
     Parameters
@@ -72,6 +77,8 @@ def collate_mixed(items: Sequence[Any], apart: frozenset[str]) -> dict[str, Any]
         What a transform makes of items must have names.
     apart : set of str
         Streams over neurons: each becomes a dict of session key to (item, …) tensor, without rows for other sessions.
+    stack : callable
+        Puts tensors together, as `torch.stack`.
 
     Returns
     -------
@@ -97,9 +104,9 @@ def collate_mixed(items: Sequence[Any], apart: frozenset[str]) -> dict[str, Any]
     batch: dict[str, Any] = {}
     for name in named[0]:
         if name in apart:
-            batch[name] = {key: torch.stack([named[i][name] for i in own]) for key, own in rows.items()}
+            batch[name] = {key: stack([named[i][name] for i in own]) for key, own in rows.items()}
         else:
-            batch[name] = collate(_of_one_dtype([item[name] for item in named]))
+            batch[name] = together(_of_one_dtype([item[name] for item in named]), stack)
     batch["session"] = tuple(item["session"] for item in named)
     batch["rows"] = {key: torch.tensor(own) for key, own in rows.items()}
     return batch

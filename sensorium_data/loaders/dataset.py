@@ -8,9 +8,9 @@ import numpy as np
 from torch.utils.data import Dataset  # noqa: TID253  # the loaders are torch's face
 
 from sensorium_data.errors import counted, listed
-from sensorium_data.loaders.fill import MASK, Filler
+from sensorium_data.loaders.fill import Filler
 from sensorium_data.loaders.fitting import check_fit, check_signals, check_transform, float_dtype
-from sensorium_data.loaders.items import Items, array_of, tensors_of
+from sensorium_data.loaders.items import Items, item_of
 from sensorium_data.loaders.state import digest
 from sensorium_data.loaders.transforms.base import bind
 from sensorium_data.streams import open_streams
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from numpy.typing import ArrayLike
 
+    from sensorium_data.loaders.pool import BufferPool
     from sensorium_data.loaders.transforms.base import Item
     from sensorium_data.reading import Verify
     from sensorium_data.resample import Method
@@ -69,7 +70,7 @@ class WindowDataset(Dataset[Any]):
         What a window may not leave: its trial, or a run of trials of one tier that were shown back to back.
     method : {"linear", "previous", "nearest", "mean"} or mapping by signal
         How signals of another rate are resampled.
-    lag_s : float or mapping by stream, seconds
+    lag_s : float, str or Fraction, seconds, or mapping by stream
         What is served at time t is the stream at t + lag.
     offsets_s : mapping of signal to (channel,) float, seconds, optional
         When each channel is really sampled; by default the column `offset_s` of the neurons.
@@ -225,7 +226,8 @@ class WindowDataset(Dataset[Any]):
         """Return digests of what batches rest on: the recordings, what is served of them, and the windows."""
         windows = self.windows.of_epoch(0)
         rate = ", ".join(sorted({str(streams.rate) for streams in self.streams}))
-        served = [f"{name} {one.dtype} {one.shape}" for s in self.streams for name, one in s.items()]
+        pairs = [pair for streams in self.streams for pair in streams.items()]
+        served = [part for name, one in pairs for part in (f"{name} {one.dtype} {one.shape}", *one.options)]
         return {
             "sessions": f"{listed(self.keys)} {digest(*(_identity(streams) for streams in self.streams))}",
             "streams": f"{listed(list(self.streams[0]))} at {rate} Hz, {self.dtype} {digest(*served)}",
@@ -262,13 +264,9 @@ class WindowDataset(Dataset[Any]):
             return [self.transformed(one.session, self.item(one, n_samples)) for one in placed]
         return Items.of_one_session(self, placed, n_samples)
 
-    def item(self, placed: Served, n_samples: int | None = None) -> Item:
-        """Return the tensors of a window before any transform, padded to ``n_samples``."""
-        lead = () if self.static else (n_samples or placed.n_samples,)
-        tensors = tensors_of(self.filler.spec(placed.session, lead))
-        alone = (None, None) if self.static else (None,)  # the one window of a batch
-        self.filler.fill({name: array_of(tensor)[alone] for name, tensor in tensors.items()}, (placed,))
-        return self.named(tensors) | self.names(placed)
+    def item(self, placed: Served, n_samples: int | None = None, pool: BufferPool | None = None) -> Item:
+        """Return the tensors of a window before any transform, padded to ``n_samples``; in memory of a pool if given."""
+        return item_of(self, placed, n_samples or placed.n_samples, pool)
 
     def names(self, placed: Served) -> Item:
         """Return what an item says of its window."""
@@ -276,19 +274,16 @@ class WindowDataset(Dataset[Any]):
         trial_id = int(ids[placed.trial_row])
         return {"session": self.keys[placed.session], "trial_id": trial_id, "start_frame": placed.start_frame}
 
-    @staticmethod
-    def named(tensors: Mapping[str, torch.Tensor]) -> Item:
-        """Return tensors by name, masks under `mask`."""
-        values = {name: tensor for name, tensor in tensors.items() if not name.startswith(MASK)}
-        return values | {"mask": {name: tensors[MASK + name] for name in values}}
-
     def transformed(self, session: int, item: Item) -> Any:  # noqa: ANN401  # what the transform makes of it
         """Return what the transform makes of an item of a session."""
-        if self.transform is None:
-            return item
-        if (bound := self._bound.get(session)) is None:
-            bound = self._bound[session] = bind(self.transform, self.streams[session])
-        return bound(item)
+        bound = self.bound(session)
+        return item if bound is None else bound(item)
+
+    def bound(self, session: int) -> Transform | None:
+        """Return the transform, bound to a session; None where there is none."""
+        if self.transform is not None and session not in self._bound:
+            self._bound[session] = bind(self.transform, self.streams[session])
+        return self._bound.get(session)
 
 
 def _identity(streams: Streams) -> str:

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch  # noqa: TID253  # the loaders are torch's face
 
 from sensorium_data.loaders.collate import collate
+from sensorium_data.loaders.fill import MASK
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from sensorium_data.loaders.dataset import WindowDataset
     from sensorium_data.loaders.fill import Spec
+    from sensorium_data.loaders.pool import BufferPool
     from sensorium_data.loaders.transforms.base import Item
     from sensorium_data.windows import Served
 
-__all__ = ["Items", "array_of", "tensors_of"]
+__all__ = ["Items", "array_of", "item_of", "named", "tensors_of"]
+
+LARGE = 1 << 16  # bytes: less than that the system gives faster than a pool
 
 
-def tensors_of(spec: Spec) -> dict[str, torch.Tensor]:
-    """Return fresh tensors of a spec."""
-    return {name: torch.empty(shape, dtype=dtype) for name, (shape, dtype) in spec.items()}
+def tensors_of(spec: Spec, pool: BufferPool | None = None) -> dict[str, torch.Tensor]:
+    """Return tensors of a spec, unspecified numbers in them: the large ones from a pool, where there is one."""
+    if pool is None:
+        return {name: torch.empty(shape, dtype=dtype) for name, (shape, dtype) in spec.items()}
+    large = {name: one for name, one in spec.items() if prod(one[0]) * one[1].itemsize >= LARGE}
+    lent = pool.take(large).lend() if large else {}
+    return {name: lent[name] if name in lent else torch.empty(one[0], dtype=one[1]) for name, one in spec.items()}
 
 
 def array_of(tensor: torch.Tensor) -> NDArray[Any]:
@@ -31,6 +40,21 @@ def array_of(tensor: torch.Tensor) -> NDArray[Any]:
     seen = tensor.view(torch.uint16) if tensor.dtype == torch.bfloat16 else tensor
     array: NDArray[Any] = seen.numpy()
     return array
+
+
+def named(tensors: Mapping[str, torch.Tensor]) -> Item:
+    """Return tensors by name, masks under `mask`."""
+    values = {name: tensor for name, tensor in tensors.items() if not name.startswith(MASK)}
+    return values | {"mask": {name: tensors[MASK + name] for name in values}}
+
+
+def item_of(dataset: WindowDataset, placed: Served, n_samples: int, pool: BufferPool | None = None) -> Item:
+    """Return the tensors of one window before any transform, padded to ``n_samples``, and what it is."""
+    lead = () if dataset.static else (n_samples,)
+    tensors = tensors_of(dataset.filler.spec(placed.session, lead), pool)
+    alone = (None, None) if dataset.static else (None,)  # the one window of a batch
+    dataset.filler.fill({name: array_of(tensor)[alone] for name, tensor in tensors.items()}, (placed,))
+    return named(tensors) | dataset.names(placed)
 
 
 class Items(list[Any]):
@@ -51,6 +75,6 @@ class Items(list[Any]):
         arrays = {name: array_of(tensor) for name, tensor in tensors.items()}
         dataset.filler.fill({name: a[:, None] if dataset.static else a for name, a in arrays.items()}, placed)
         names = [dataset.names(one) for one in placed]
-        self = cls(dataset.named({name: t[row] for name, t in tensors.items()}) | own for row, own in enumerate(names))
-        self.batch = dataset.named(tensors) | collate(names)
+        self = cls(named({name: t[row] for name, t in tensors.items()}) | own for row, own in enumerate(names))
+        self.batch = named(tensors) | collate(names)
         return self

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch  # noqa: TID253  # the loaders are torch's face
 
-from sensorium_data.loaders.collate import collate, collate_mixed
+from sensorium_data.loaders.collate import collate_mixed, together
+from sensorium_data.loaders.items import named
+from sensorium_data.loaders.transforms.base import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from sensorium_data.loaders.pool import BufferPool
     from sensorium_data.windows import Served, Windows
 
-__all__ = ["BatchInPlace", "BatchOfItems", "make_batch"]
+__all__ = ["BatchInPlace", "BatchOfItems", "BatchOfRows", "make_batch"]
 
 PARTS = 2  # of a batch for each thread, so that none waits long for another
 
@@ -46,9 +48,12 @@ class BatchInPlace:
         lead = (len(windows),) if dataset.static else (len(windows), n_samples)
         self._buffer = pool.take(dataset.filler.spec(windows[0].session, lead))
         n_rows = -(-len(windows) // n_parts)
-        self.parts: Sequence[Callable[[], None]] = [
-            partial(self._fill, slice(row, row + n_rows)) for row in range(0, len(windows), n_rows)
-        ]
+        self._rows = [slice(row, row + n_rows) for row in range(0, len(windows), n_rows)]
+
+    @property
+    def parts(self) -> Sequence[Callable[[], None]]:
+        """What fills the batch; not kept, for this batch and its own methods would keep each other alive."""
+        return [partial(self._fill, rows) for rows in self._rows]
 
     def _fill(self, rows: slice) -> None:
         at = (rows, None) if self._dataset.static else rows
@@ -57,7 +62,41 @@ class BatchInPlace:
 
     def finish(self) -> dict[str, Any]:
         """Return the batch."""
-        return self._dataset.named(self._buffer.lend()) | names_of(self._dataset, self._windows)
+        return named(self._buffer.lend()) | names_of(self._dataset, self._windows)
+
+
+class BatchOfRows:
+    """Windows of one session, each made as an item, from which a transform writes its row of the batch's memory.
+
+    Parameters
+    ----------
+    dataset : WindowDataset
+    windows : sequence of Served
+        All of one session.
+    writer : Writer
+        The transform, bound to that session.
+    pool : BufferPool
+    """
+
+    def __init__(self, dataset: WindowDataset, windows: Sequence[Served], writer: Writer, pool: BufferPool) -> None:
+        self._dataset, self._windows, self._writer, self._plain = dataset, windows, writer, pool.plain
+        self._n_samples = max(window.n_samples for window in windows)
+        items = dataset.filler.spec(windows[0].session, () if dataset.static else (self._n_samples,))
+        spec = {name: ((len(windows), *shape), dtype) for name, (shape, dtype) in writer.spec(items).items()}
+        self._buffer = pool.take(spec)
+
+    @property
+    def parts(self) -> Sequence[Callable[[], None]]:
+        """What makes one row each."""
+        return [partial(self._write, row) for row in range(len(self._windows))]
+
+    def _write(self, row: int) -> None:
+        item = self._dataset.item(self._windows[row], self._n_samples, self._plain)
+        self._writer.write(item, {name: tensor[row] for name, tensor in self._buffer.tensors.items()})
+
+    def finish(self) -> Any:  # noqa: ANN401  # a dict, or an official layout
+        """Return the batch."""
+        return self._writer.batch(self._buffer.lend(), names_of(self._dataset, self._windows))
 
 
 class BatchOfItems:
@@ -67,38 +106,43 @@ class BatchOfItems:
     ----------
     dataset : WindowDataset
     windows : sequence of Served
+    pool : BufferPool
     mixed : bool
         They may be of several sessions.
     """
 
-    def __init__(self, dataset: WindowDataset, windows: Sequence[Served], *, mixed: bool) -> None:
-        self._dataset, self._windows, self._mixed = dataset, windows, mixed
+    def __init__(self, dataset: WindowDataset, windows: Sequence[Served], pool: BufferPool, *, mixed: bool) -> None:
+        self._dataset, self._windows, self._pool, self._mixed = dataset, windows, pool, mixed
         self._items: list[Any] = [None] * len(windows)
         self._n_samples = max(window.n_samples for window in windows)
         self._left, self._lock = len(windows), Lock()
         self._batch: Any = None
-        self.parts: Sequence[Callable[[], None]] = [self._part(i) for i in range(len(windows))]
 
-    def _part(self, i: int) -> Callable[[], None]:
-        def make() -> None:
-            window = self._windows[i]
-            self._items[i] = self._dataset.transformed(window.session, self._dataset.item(window, self._n_samples))
-            with self._lock:
-                self._left -= 1
-                last = not self._left
-            if last:
-                self._batch, self._items = self._together(self._items), []
+    @property
+    def parts(self) -> Sequence[Callable[[], None]]:
+        """What makes one item each."""
+        return [partial(self._make, i) for i in range(len(self._windows))]
 
-        return make
+    def _make(self, i: int) -> None:
+        window = self._windows[i]
+        item = self._dataset.item(window, self._n_samples, self._pool.plain)
+        self._items[i] = self._dataset.transformed(window.session, item)
+        with self._lock:
+            self._left -= 1
+            last = not self._left
+        if last:
+            items, self._items = self._items, []
+            self._batch = self._together(items)
 
     def _together(self, items: Sequence[Any]) -> Any:  # noqa: ANN401  # what the transform makes of items
         if self._mixed:
-            return collate_mixed(items, self._dataset.per_neuron)
-        return collate(items)
+            return collate_mixed(items, self._dataset.per_neuron, self._pool.stack)
+        return together(items, self._pool.stack)
 
     def finish(self) -> Any:  # noqa: ANN401  # what the transform makes of items
-        """Return the batch."""
-        return self._batch
+        """Return the batch, and let go of it."""
+        batch, self._batch = self._batch, None
+        return batch
 
 
 def make_batch(
@@ -109,14 +153,17 @@ def make_batch(
     mixed: bool,
     pool: BufferPool,
     n_threads: int = 1,
-) -> BatchInPlace | BatchOfItems:
+) -> BatchInPlace | BatchOfRows | BatchOfItems:
     """Return the work that makes the batch of some windows."""
     placed = [windows.served(index) for index in indices.tolist()]
     # All of a batch that is still to come, so that the disk has more to do than one read at a time.
-    for _, together in groupby(placed, key=lambda window: window.session):
-        dataset.filler.prefetch(list(together))
-    if mixed or dataset.transform is not None:
-        return BatchOfItems(dataset, placed, mixed=mixed)
+    for _, run in groupby(placed, key=lambda window: window.session):
+        dataset.filler.prefetch(list(run))
+    bound = None if mixed else dataset.bound(placed[0].session)
+    if isinstance(bound, Writer):
+        return BatchOfRows(dataset, placed, bound, pool)
+    if mixed or bound is not None:
+        return BatchOfItems(dataset, placed, pool, mixed=mixed)
     return BatchInPlace(dataset, placed, pool, PARTS * max(1, n_threads))
 
 

@@ -23,7 +23,7 @@ import torch  # noqa: TID253  # the loaders are torch's face
 from sensorium_data.errors import BadArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -145,10 +145,16 @@ class BufferPool:
         self._peaks = [0, 0]  # bytes out at most: in the last full stretch of `RECENT` arrays, and in this one
         self._lock, self._process = Lock(), os.getpid()
         self.n_bytes = self.n_allocated = 0
+        self._plain = BufferPool() if pin else None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel as a wish: no memory goes to another process."""
         return (partial(BufferPool, pin=self._pin), ())
+
+    @property
+    def plain(self) -> BufferPool:
+        """Memory that is not pinned, for what never goes to a GPU: without ``pin`` this pool itself."""
+        return self if self._plain is None else self._plain
 
     def take(self, spec: Spec) -> Buffer:
         """Return memory for one batch.
@@ -177,6 +183,14 @@ class BufferPool:
             arrays = {name: self._array(shape, NUMPY_DTYPES[dtype]) for name, (shape, dtype) in spec.items()}
             self._trim()
         return Buffer({name: _tensor(array, spec[name][1]) for name, array in arrays.items()}, arrays)
+
+    def stack(self, tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return tensors with a new first axis, as `torch.stack` does, in memory of this pool where that is possible."""
+        first = tensors[0]
+        if not all(_stackable(tensor, first) for tensor in tensors):
+            return torch.stack(list(tensors))
+        stacked = self.take({"": ((len(tensors), *first.shape), first.dtype)}).lend()[""]
+        return torch.stack(list(tensors), out=stacked)
 
     def _collect(self) -> None:
         """Take the blocks again whose array is gone."""
@@ -225,6 +239,17 @@ class BufferPool:
             _, size = min(held)
             del self._free[size][0]
             self.n_bytes -= size
+
+
+def _stackable(tensor: torch.Tensor, first: torch.Tensor) -> bool:
+    """Whether a tensor is plain memory like the first, so that its copy is all there is to it."""
+    return (
+        type(tensor) is torch.Tensor
+        and (tensor.shape, tensor.dtype, tensor.device.type) == (first.shape, first.dtype, "cpu")
+        and tensor.dtype in NUMPY_DTYPES
+        and tensor.layout == torch.strided
+        and not tensor.requires_grad
+    )
 
 
 def _size_class(n_bytes: int) -> int:

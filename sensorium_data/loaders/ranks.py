@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 import torch.distributed  # noqa: TID253  # the loaders are torch's face
 
 from sensorium_data.errors import BadArgument, near_miss
+from sensorium_data.windows.asked import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +51,7 @@ def find_ranks(rank: int | None = None, world_size: int | None = None) -> Ranks:
     Raises
     ------
     BadArgument
-        One without the other, a rank that is not below the world size, or a variable that is no number.
+        One without the other, no integers, a rank that is not below the world size, or a variable that is no number.
 
     Examples
     --------
@@ -60,10 +61,16 @@ def find_ranks(rank: int | None = None, world_size: int | None = None) -> Ranks:
     if rank is not None or world_size is not None:
         if rank is None or world_size is None:
             raise BadArgument(f"rank is {rank} and world_size is {world_size}", hint="give both, or neither")
-        return _sensible(Ranks(rank, world_size), "")
+        return _sensible(Ranks(_whole("rank", rank), _whole("world_size", world_size)), "")
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return Ranks(torch.distributed.get_rank(), torch.distributed.get_world_size())
     return _of_environment()
+
+
+def _whole(name: str, value: object) -> int:
+    if (number := whole_number(value)) is None:
+        raise BadArgument(f"{name} is {value!r}, expected an integer")
+    return number
 
 
 def _of_environment() -> Ranks:

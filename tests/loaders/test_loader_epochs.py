@@ -200,6 +200,10 @@ DIFFERENT: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "tier": ({"tier": "oracle"}, {}, "fingerprint.windows"),
     "signals": ({"signals": ["pupil", "video"]}, {}, "fingerprint.streams"),
     "dtype": ({"dtype": "float16"}, {}, "fingerprint.streams"),
+    "method": ({"method": "nearest"}, {}, "fingerprint.streams"),
+    "method of one signal": ({"method": {"pupil": "previous"}}, {}, "fingerprint.streams"),
+    "lag": ({"lag_s": {"pupil": "1/30"}}, {}, "fingerprint.streams"),
+    "lag of all": ({"lag_s": "1/1000000000"}, {}, "fingerprint.streams"),
 }
 
 
@@ -215,6 +219,18 @@ def test_a_state_of_something_else_is_refused(mice: Mice, dataset: WindowDataset
     assert said in str(caught.value)
     assert "make the loader as it was" in caught.value.hint
     assert (other.epoch, other.state_dict()["n_consumed"]) == (0, 0)
+
+
+def test_a_state_of_other_offsets_is_refused_and_of_the_same_lag_is_not(mice: Mice) -> None:
+    def made(lag_s: Any, late_s: float) -> WindowLoader:
+        options: Any = {"lag_s": {"responses": lag_s}, "offsets_s": {"responses": [0.01] * 6 + [late_s]}}
+        return loader_of(WindowDataset(mice.first, window=9, signals=["responses"], **options))
+
+    state = by_json(made("1/30", 0.01).state_dict())
+    with pytest.raises(BadArgument) as caught:
+        made("1/30", 0.011).load_state_dict(state)
+    assert [problem.where for problem in caught.value.problems] == ["fingerprint.streams"]
+    made(1 / 30, 0.01).load_state_dict(state)
 
 
 def test_a_state_of_other_recordings_is_refused(mice: Mice, dataset: WindowDataset) -> None:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from sensorium_data.errors import BadArgument
 
 if TYPE_CHECKING:
+    import torch
+
     from sensorium_data.streams import Streams
 
-__all__ = ["Bound", "Compose", "Item", "Transform", "bind", "compose"]
+__all__ = ["Bound", "Compose", "Item", "Spec", "Tensors", "Transform", "Writer", "bind", "compose"]
 
 # The tensors of one window by stream, `mask`, and what the window is: `session`, `trial_id`, `start_frame`.
 Item: TypeAlias = dict[str, Any]
 Bound: TypeAlias = Callable[[Any], Any]
+Spec: TypeAlias = Mapping[str, tuple[tuple[int, ...], "torch.dtype"]]
+Tensors: TypeAlias = Mapping[str, "torch.Tensor"]
 
 
 class Transform(ABC):
@@ -54,6 +58,50 @@ class Transform(ABC):
         del item
         hint = "give it to WindowDataset or make_loader, or call what `.bind(streams)` returns"
         raise BadArgument(f"{self!r} is not bound to a session", hint=hint, code="transform-unbound")
+
+
+class Writer(ABC):
+    """A bound transform that can write what it makes straight into a batch, so that items need not be put together.
+
+    It keeps no tensor of an item, and gives none away: the memory of items is used again.
+    """
+
+    @abstractmethod
+    def spec(self, items: Spec) -> Spec:
+        """Return name, shape and dtype of all that is written of one item.
+
+        Parameters
+        ----------
+        items : mapping of name to (shape, torch.dtype)
+            Of an item's streams, and of their masks under `mask/` and the name.
+        """
+
+    @abstractmethod
+    def write(self, item: Item, out: Tensors) -> None:
+        """Write what the transform makes of an item: to the bit what calling the transform gives.
+
+        Parameters
+        ----------
+        item : dict
+        out : mapping of name to Tensor
+            As `spec` says: one row of a batch.
+
+        Raises
+        ------
+        BadArgument
+            As calling the transform.
+        """
+
+    @abstractmethod
+    def batch(self, written: Tensors, names: Item) -> Any:  # noqa: ANN401  # a dict, or an official layout
+        """Return the batch.
+
+        Parameters
+        ----------
+        written : mapping of name to (batch, …) Tensor
+        names : dict
+            What the batch says of its windows.
+        """
 
 
 def bind(transform: Bound, streams: Streams) -> Bound:

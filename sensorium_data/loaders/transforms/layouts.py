@@ -29,11 +29,13 @@ __all__ = [
     "Official2022Images",
     "Official2022PupilCenter",
     "Official2023",
+    "Stack",
     "collate_official",
     "riding_along",
 ]
 
 Masks: TypeAlias = dict[str, torch.Tensor]
+Stack: TypeAlias = "Callable[[list[torch.Tensor]], torch.Tensor]"
 LOST = (
     "whoever rebuilt the batch from its tensors dropped it; "
     "a DataLoader with batch_size=None does unless it has collate_fn=lambda batch: batch"
@@ -251,13 +253,20 @@ def riding_along(item: Item, streams: Container[str], masks: Mapping[str, NDArra
     return {"mask": {name: torch.as_tensor(mask) for name, mask in masks.items()}, **beside}
 
 
-def collate_official(items: Sequence[Official], **_collate_fn_map: Any) -> Official:  # noqa: ANN401  # torch hands it on
+def collate_official(
+    items: Sequence[Official],
+    *,
+    stack: Stack = torch.stack,
+    **_collate_fn_map: Any,  # noqa: ANN401  # torch hands it on
+) -> Official:
     """Return items of one layout as a batch, with masks (batch, …), trial ids and start frames (batch,) int64.
 
     Parameters
     ----------
     items : sequence of Official
         Of one layout and one shape.
+    stack : callable
+        Puts tensors together, as `torch.stack`.
 
     Examples
     --------
@@ -266,25 +275,25 @@ def collate_official(items: Sequence[Official], **_collate_fn_map: Any) -> Offic
     >>> batch.images.shape, batch.trial_id
     (torch.Size([2, 1, 2, 2]), tensor([4, 7]))
     """
-    extras = {name: _together([item.extras[name] for item in items]) for name in items[0].extras}
-    return type(items[0])(*(_stacked(values) for values in zip(*items, strict=True)), extras=extras)
+    extras = {name: _together([item.extras[name] for item in items], stack) for name in items[0].extras}
+    return type(items[0])(*(_stacked(values, stack) for values in zip(*items, strict=True)), extras=extras)
 
 
-def _together(values: Sequence[Any]) -> Any:  # noqa: ANN401  # masks, keys or numbers
+def _together(values: Sequence[Any], stack: Stack) -> Any:  # noqa: ANN401  # masks, keys or numbers
     first = values[0]
     if isinstance(first, Mapping):
-        return {name: _together([value[name] for value in values]) for name in first}
+        return {name: _together([value[name] for value in values], stack) for name in first}
     if isinstance(first, str):
         return first if len(set(values)) == 1 else tuple(values)
-    return torch.stack(list(values)) if isinstance(first, torch.Tensor) else torch.tensor(values)
+    return stack(list(values)) if isinstance(first, torch.Tensor) else torch.tensor(values)
 
 
-def _stacked(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+def _stacked(tensors: Sequence[torch.Tensor], stack: Stack) -> torch.Tensor:
     # Responses are (neuron, time) views of (time, neuron) memory. Stacked as they lie in memory they are copied and not
     # turned, which is what takes time; their batch is such a view again.
     if tensors[0].ndim == 2 and all(tensor.mT.is_contiguous() for tensor in tensors):
-        return torch.stack([tensor.mT for tensor in tensors]).mT
-    return torch.stack(list(tensors))
+        return stack([tensor.mT for tensor in tensors]).mT
+    return stack(list(tensors))
 
 
 default_collate_fn_map[Official] = collate_official

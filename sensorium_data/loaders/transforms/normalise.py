@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
 import torch  # noqa: TID253  # the loaders are torch's face
 
 from sensorium_data.errors import BadArgument, near_miss
+from sensorium_data.loaders.fill import MASK
 from sensorium_data.loaders.statistics import Statistics
-from sensorium_data.loaders.transforms.base import Transform
+from sensorium_data.loaders.transforms.base import Transform, Writer
 from sensorium_data.loaders.transforms.numbered import FrameNumbers
 from sensorium_data.loaders.transforms.scale import Lazy, Scale, precision, scaled_into
 from sensorium_data.loaders.transforms.shipped import Shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
-    from numpy.typing import DTypeLike
-
-    from sensorium_data.loaders.transforms.base import Bound, Item
+    from sensorium_data.loaders.transforms.base import Bound, Item, Spec, Tensors
     from sensorium_data.streams import Streams
 
 __all__ = ["Normalise", "ResponseScaling", "normalise"]
@@ -81,7 +80,7 @@ class Normalise(Transform):
                 found |= _own_scales(own, streams, rest)
             return found
 
-        return _Bound(streams, FrameNumbers(streams, shipped, of_source), Lazy(scales))
+        return _Bound(streams, FrameNumbers(streams, shipped, of_source), frozenset(asked), Lazy(scales))
 
     def _from_source(self, how: str) -> bool:
         return how == "per_frame" or (self.statistics is None and how != "per_neuron")
@@ -154,10 +153,13 @@ def _own_scales(statistics: Statistics, streams: Streams, asked: Mapping[str, st
     return found
 
 
-class _Bound:
+class _Bound(Writer):
     """The transform of one session."""
 
-    def __init__(self, streams: Streams, numbers: FrameNumbers, scales: Lazy[dict[str, Scale]]) -> None:
+    def __init__(
+        self, streams: Streams, numbers: FrameNumbers, asked: AbstractSet[str], scales: Lazy[dict[str, Scale]]
+    ) -> None:
+        self._names, self._asked = tuple(streams), asked
         self._numbers, self._scales = numbers, scales
         self._static = streams.handle.document.identity.modality == "static"
         self._film = streams.handle.document.identity.film
@@ -173,22 +175,47 @@ class _Bound:
         first = self._numbers.first(item)
         masks = dict(item["mask"])
         made = {**item, "mask": masks}
-        for name, scale in self._scales().items():
-            made[name], masks[name] = self._scaled(item, name, scale, first)
+        for name in self._scales():
+            made[name] = torch.empty(item[name].shape, dtype=_served(item[name].dtype))
+            masks[name] = self._scaled(made[name], item, name, first)
         return made
 
-    def _scaled(self, item: Item, name: str, scale: Scale, first: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def spec(self, items: Spec) -> Spec:
+        """Return name, shape and dtype of all that is written of one item: those of the item, integers as float32."""
+        return {
+            name: (shape, _served(dtype) if name in self._asked else dtype) for name, (shape, dtype) in items.items()
+        }
+
+    def write(self, item: Item, out: Tensors) -> None:
+        """Write the item with its streams normalised."""
+        first, scales = self._numbers.first(item), self._scales()
+        for name in self._names:
+            mask = item["mask"][name]
+            if name in scales:
+                mask = self._scaled(out[name], item, name, first)
+            else:
+                out[name].copy_(item[name])
+            out[MASK + name].copy_(mask)
+
+    def batch(self, written: Tensors, names: Item) -> Item:
+        """Return the batch, in the order of an item."""
+        streams = {name: written[name] for name in self._names}
+        return {**streams, "mask": {name: written[MASK + name] for name in streams}, **names}
+
+    def _scaled(self, out: torch.Tensor, item: Item, name: str, first: int) -> torch.Tensor:
+        """Write one stream, and return where it has values."""
         tensor, mask = item[name], item["mask"][name]
         one = {name: tensor[None], "mask": {name: mask[None]}} if self._static else item
-        out = np.empty(one[name].shape, _dtype(tensor))
+        # numpy has no bfloat16.
+        made = torch.empty(out.shape) if out.dtype == torch.bfloat16 else out
+        array = (made[None] if self._static else made).numpy()
         # Of signals a channel's axis, of films all: those are the axes of the statistics.
-        good = scaled_into(out if name == self._film else out.reshape(len(out), -1), one, name, scale, first)
-        values = torch.from_numpy(out)
-        values = values.to(tensor.dtype) if tensor.is_floating_point() else values
-        known = torch.from_numpy(good)
-        return (values[0], known[0]) if self._static else (values, known)
+        place = array if name == self._film else array.reshape(len(array), -1)
+        known = torch.from_numpy(scaled_into(place, one, name, self._scales()[name], first))
+        if made is not out:
+            out.copy_(made)
+        return known[0] if self._static else known
 
 
-def _dtype(tensor: torch.Tensor) -> DTypeLike:
-    """Return the dtype of numpy to compute into: floats keep theirs, numpy has no bfloat16, integers become float32."""
-    return {torch.float64: np.float64, torch.float16: np.float16}.get(tensor.dtype, np.float32)
+def _served(dtype: torch.dtype) -> torch.dtype:
+    return dtype if dtype.is_floating_point else torch.float32

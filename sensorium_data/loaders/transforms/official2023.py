@@ -7,25 +7,31 @@ wherever a window begins. They end where the training clips do; from there on th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch  # noqa: TID253  # the loaders are torch's face
 
 from sensorium_data.errors import BadArgument, listed
-from sensorium_data.loaders.transforms.base import Transform
+from sensorium_data.loaders.fill import MASK
+from sensorium_data.loaders.transforms.base import Transform, Writer
 from sensorium_data.loaders.transforms.layouts import Official2023, riding_along
 from sensorium_data.loaders.transforms.numbered import FrameNumbers
-from sensorium_data.loaders.transforms.scale import Lazy, scaled_into, vectors
+from sensorium_data.loaders.transforms.scale import Lazy, scaled_into, vectors_into, width
 from sensorium_data.loaders.transforms.shipped import Shipped
 
 if TYPE_CHECKING:
-    from sensorium_data.loaders.transforms.base import Bound, Item
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sensorium_data.loaders.transforms.base import Bound, Item, Spec, Tensors
     from sensorium_data.streams import Streams
 
 __all__ = ["Official2023Chain", "official2023"]
 
 Z_SCORE = ("mean", "std")
+BEHAVIOR, CENTRE = ("pupil", "running"), ("gaze",)
 NEEDED = {"video": Z_SCORE, "responses": ("std",), "pupil": ("std",), "running": ("std",), "gaze": Z_SCORE}
 
 
@@ -87,7 +93,7 @@ def official2023(*, pupil_center_channels: bool = False) -> Official2023Chain:
     return Official2023Chain(bool(pupil_center_channels))
 
 
-class _Bound:
+class _Bound(Writer):
     """The chain for one session."""
 
     def __init__(self, streams: Streams, shipped: Shipped, *, pupil_center_channels: bool) -> None:
@@ -104,18 +110,55 @@ class _Bound:
         BadArgument
             The window goes on into another trial, whose frames the statistics do not count.
         """
-        first = self._numbers.first(item)
-        scales = self._scales()
-        behavior, behaved = vectors(item, scales, ("pupil", "running"), first)  # (channel, time), (time,)
-        centre, looked = vectors(item, scales, ("gaze",), first)
-        planes = np.concatenate([behavior, centre]) if self._as_channels else behavior
-        videos = torch.empty(1 + len(planes), *item["video"].shape)  # (channel, time, y, x)
-        film = videos.numpy()
-        seen = scaled_into(film[0], item, "video", scales["video"], first)
-        film[1:] = planes[:, :, None, None]
-        responses = torch.empty(item["responses"].shape)  # (time, neuron)
-        answered = scaled_into(responses.numpy(), item, "responses", scales["responses"], first)
-        seen = seen & behaved & looked if self._as_channels else seen & behaved
-        masks = {"videos": seen, "responses": answered, "behavior": behaved, "pupil_center": looked}
-        extras = riding_along(item, self._streams, masks)
-        return Official2023(videos, responses.mT, torch.from_numpy(behavior), torch.from_numpy(centre), extras=extras)
+        shapes = self._shapes({name: tuple(item[name].shape) for name in NEEDED})
+        made = {name: torch.empty(shape) for name, shape in shapes.items()}
+        masks = self._write(item, {name: tensor.numpy() for name, tensor in made.items()})
+        return _layout(made, riding_along(item, self._streams, masks))
+
+    def spec(self, items: Spec) -> Spec:
+        """Return name, shape and dtype of all that is written of one item; responses as (time, neuron)."""
+        shapes = self._shapes({name: items[name][0] for name in NEEDED})
+        masks = {MASK + name: (items[MASK + "video"][0], torch.bool) for name in shapes}
+        return {name: (shape, torch.float32) for name, shape in shapes.items()} | masks
+
+    def write(self, item: Item, out: Tensors) -> None:
+        """Write what the chain makes of an item."""
+        arrays = {name: tensor.numpy() for name, tensor in out.items()}
+        for name, mask in self._write(item, arrays).items():
+            arrays[MASK + name][...] = mask
+
+    def batch(self, written: Tensors, names: Item) -> Official2023:
+        """Return the batch in the official layout."""
+        return _layout(written, {"mask": {name: written[MASK + name] for name in Official2023._fields}, **names})
+
+    def _shapes(self, streams: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each field of streams of these shapes, with axes in the order in which they are written."""
+        n, *frame = streams["video"]
+        n_behavior, n_centre = (width(streams[name] for name in names) for names in (BEHAVIOR, CENTRE))
+        n_planes = n_behavior + n_centre if self._as_channels else n_behavior
+        return {
+            "videos": (1 + n_planes, n, *frame),
+            "responses": streams["responses"],
+            "behavior": (n_behavior, n),
+            "pupil_center": (n_centre, n),
+        }
+
+    def _write(self, item: Item, out: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.bool_]]:
+        """Write all fields, and return where each has values."""
+        first, scales = self._numbers.first(item), self._scales()
+        behaved = vectors_into(out["behavior"], item, scales, BEHAVIOR, first)
+        looked = vectors_into(out["pupil_center"], item, scales, CENTRE, first)
+        film = out["videos"]  # (channel, time, y, x)
+        seen = scaled_into(film[0], item, "video", scales["video"], first) & behaved
+        n_behavior = len(out["behavior"])
+        film[1 : 1 + n_behavior] = out["behavior"][:, :, None, None]
+        if self._as_channels:
+            film[1 + n_behavior :] = out["pupil_center"][:, :, None, None]
+            seen = seen & looked
+        answered = scaled_into(out["responses"], item, "responses", scales["responses"], first)
+        return {"videos": seen, "responses": answered, "behavior": behaved, "pupil_center": looked}
+
+
+def _layout(made: Tensors, extras: Mapping[str, Any]) -> Official2023:
+    """Return fields in their order; responses are (…, neuron, time) views of (…, time, neuron) memory."""
+    return Official2023(made["videos"], made["responses"].mT, made["behavior"], made["pupil_center"], extras=extras)
