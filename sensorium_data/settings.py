@@ -34,7 +34,8 @@ class Settings:
     max_member_bytes : int, bytes
         Largest single array a source may hold; checked before memory is taken.
     keep_bytes : int, bytes
-        Unpacked chunks that the loaders of a process keep in memory, a quarter of what is available at most; 0 keeps none.
+        Unpacked chunks that loaders and resampled views of a process keep in memory, a quarter of what is available at
+        most; 0 keeps none.
     no_progress : bool
         Never draw bars.
     cluster_wait_s : int, seconds

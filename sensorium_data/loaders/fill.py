@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 from threading import local
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch  # noqa: TID253  # the loaders are torch's face
@@ -21,6 +21,8 @@ __all__ = ["MASK", "Arrays", "Filler", "Spec"]
 
 Spec: TypeAlias = "dict[str, tuple[tuple[int, ...], torch.dtype]]"
 Arrays: TypeAlias = "Mapping[str, NDArray[Any]]"
+T = TypeVar("T")
+REMEMBERED = 4096
 MASK = "mask/"  # before the name of a stream, that of its mask
 
 TORCH_DTYPES: dict[str, torch.dtype] = {
@@ -49,8 +51,9 @@ class Filler:
         self._streams, self._dtype, self._narrow = streams, dtype, narrow
         self._each = [[(name, MASK + name, stream) for name, stream in one.items()] for one in streams]
         self._scratch = _Scratch()
-        self._trusted = lru_cache(maxsize=4096)(self._ask)
-        self._specs = lru_cache(maxsize=1024)(self._spec)  # asked for with every batch
+        # No `lru_cache` of own methods: with them this and all that it reads would live until the next collection.
+        self._trusted: dict[tuple[Any, ...], NDArray[np.bool_] | None] = {}
+        self._specs: dict[tuple[Any, ...], Spec] = {}  # asked for with every batch
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle as a recipe."""
@@ -65,14 +68,13 @@ class Filler:
 
     def spec(self, session: int, lead: tuple[int, ...]) -> Spec:
         """Return shape and dtype of every array of a session that has the leading axes ``lead``; not to be changed."""
-        return self._specs(session, lead)
-
-    def _spec(self, session: int, lead: tuple[int, ...]) -> Spec:
+        if (known := self._specs.get((session, lead))) is not None:
+            return known
         spec: Spec = {}
         for name, stream in self._streams[session].items():
             spec[name] = ((*lead, *stream.shape), self.served(stream))
             spec[MASK + name] = (lead, torch.bool)
-        return spec
+        return _remembered(self._specs, (session, lead), spec)
 
     def fill(self, views: Arrays, windows: Sequence[Served]) -> None:
         """Write windows of one session; what the arrays have beyond them is masked.
@@ -121,13 +123,27 @@ class Filler:
             if stream.name in window.required:
                 continue
             stop = window.start_frame + window.n_samples
-            trusted = self._trusted(window.session, stream.name, window.trial_row, stop, window.allowed.tobytes())
+            trusted = self._ask(window.session, stream, window.trial_row, stop, window.allowed)
             if trusted is not None and not (own := trusted[window.start_frame :]).all():
                 out[k, ~own] = np.nan if out.dtype.kind == "f" else 0
                 mask[k] &= own
 
-    def _ask(self, session: int, name: str, trial_row: int, n: int, allowed: bytes) -> NDArray[np.bool_] | None:
-        return self._streams[session][name].trusted(trial_row, n, np.frombuffer(allowed, np.bool_))
+    def _ask(
+        self, session: int, stream: Stream, trial_row: int, n: int, allowed: NDArray[np.bool_]
+    ) -> NDArray[np.bool_] | None:
+        key = session, stream.name, trial_row, n, allowed.tobytes()
+        try:
+            return self._trusted[key]
+        except KeyError:
+            return _remembered(self._trusted, key, stream.trusted(trial_row, n, allowed))
+
+
+def _remembered(known: dict[tuple[Any, ...], T], key: tuple[Any, ...], value: T) -> T:
+    """Return a value that is remembered from now on; of too many, all are forgotten."""
+    if len(known) >= REMEMBERED:
+        known.clear()
+    known[key] = value
+    return value
 
 
 def _empty(out: NDArray[Any], stream: Stream) -> Any:  # noqa: ANN401  # a number of the array's kind

@@ -58,14 +58,10 @@ def item_of(dataset: WindowDataset, placed: Served, n_samples: int, pool: Buffer
 
 
 class Items(list[Any]):
-    """Items that are rows of one batch, which `collate` then need not put together again.
+    """Items that are rows of one batch, which `collate` then need not put together again."""
 
-    Attributes
-    ----------
-    batch : dict
-    """
-
-    batch: Item
+    _batch: Item
+    _rows: list[Item]
 
     @classmethod
     def of_one_session(cls, dataset: WindowDataset, placed: Sequence[Served], n_samples: int) -> Items:
@@ -76,5 +72,21 @@ class Items(list[Any]):
         dataset.filler.fill({name: a[:, None] if dataset.static else a for name, a in arrays.items()}, placed)
         names = [dataset.names(one) for one in placed]
         self = cls(named({name: t[row] for name, t in tensors.items()}) | own for row, own in enumerate(names))
-        self.batch = named(tensors) | collate(names)
+        self._batch = named(tensors) | collate(names)
+        self._rows = [item | {"mask": dict(item["mask"])} for item in self]
         return self
+
+    @property
+    def batch(self) -> Item | None:
+        """The batch, or None where the items are no longer its rows: a `collate_fn` of one's own may have changed them."""
+        same = len(self) == len(self._rows) and all(map(_same, self, self._rows))
+        return self._batch if same else None
+
+
+def _same(item: object, row: Item) -> bool:
+    """Whether an item has the very tensors of a row, as its entries and those of its mask."""
+    if not isinstance(item, dict) or item.keys() != row.keys():
+        return False
+    return all(
+        _same(item[name], value) if isinstance(value, dict) else item[name] is value for name, value in row.items()
+    )

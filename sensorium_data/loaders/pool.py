@@ -117,7 +117,7 @@ class BufferPool:
     Attributes
     ----------
     n_bytes : int
-        Of all blocks, in use and free; pinned memory is in torch's books.
+        Of all blocks, in use and free; pinned memory is in torch's books, and `plain` has its own.
     n_allocated : int
         Blocks asked of the system so far.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections import deque
 from contextlib import suppress
-from multiprocessing import parent_process
 from pathlib import Path
 from threading import Lock
 
@@ -17,7 +17,7 @@ __all__ = ["BUDGET", "Budget", "lock_of"]
 # Of the memory that is available: batches, a model and the encoded files, which the system keeps too, need the rest.
 PART = 4
 MEMINFO = Path("/proc/meminfo")
-CGROUP = Path("/sys/fs/cgroup/memory.max")  # what a container may have: the rest of the machine is not its own
+CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def lock_of(locks: dict[int, Lock]) -> Lock:
@@ -27,9 +27,7 @@ def lock_of(locks: dict[int, Lock]) -> Lock:
 
 def _available() -> int | None:
     """Return how many bytes could be taken now without swapping, None where the system does not say."""
-    found = []
-    with suppress(OSError, ValueError):  # "max" where there is no limit
-        found.append(int(CGROUP.read_text("ascii", "replace")))
+    found = [left] if (left := _left_of_container()) is not None else []
     with suppress(OSError):
         if seen := re.search(r"^MemAvailable: +(\d+) kB", MEMINFO.read_text("ascii", "replace"), re.MULTILINE):
             return min([*found, int(seen[1]) << 10])
@@ -39,11 +37,28 @@ def _available() -> int | None:
     return min(found, default=None)
 
 
+def _left_of_container() -> int | None:
+    """Return what the control group of this process may still take: the rest of the machine is not its own."""
+    own = ""
+    with suppress(OSError, IndexError):
+        own = OWN_CGROUP.read_text("ascii", "replace").split("0::/", 1)[1].split("\n", 1)[0]
+    for folder in (CGROUPS / own, CGROUPS):  # a container sees its own group as the root
+        with suppress(OSError, ValueError):  # "max" where there is no limit
+            most, used = (int((folder / f"memory.{name}").read_text("ascii", "replace")) for name in ("max", "current"))
+            files = re.search(
+                r"^inactive_file (\d+)$", (folder / "memory.stat").read_text("ascii", "replace"), re.MULTILINE
+            )
+            return max(0, most - used + (int(files[1]) if files else 0))
+    return None
+
+
 def _most() -> int:
     """Return what this process may keep."""
     asked, available = settings().keep_bytes, _available()
-    if parent_process() is not None:  # a worker, of which there are as many as cores
-        asked //= os.cpu_count() or 1
+    # Workers of a loader of torch have the setting together. They know of it; importing torch for it would not be worth it.
+    info = torch_data.get_worker_info() if (torch_data := sys.modules.get("torch.utils.data")) else None
+    if info is not None:
+        asked //= info.num_workers
     return asked if available is None else min(asked, available // PART)
 
 
@@ -54,7 +69,7 @@ class Budget:
     ----------
     most : int, optional, bytes
         By default the setting `keep_bytes`, but at most a quarter of the memory that is available when the first is
-        taken; in a worker process, the setting is for all workers together, and each has its part of it.
+        taken; the workers of a `torch.utils.data.DataLoader` share the setting.
 
     Examples
     --------

@@ -128,7 +128,9 @@ class Descriptors:
         return file
 
     def retire(self, keys: Iterable[Key]) -> None:
-        """Let go of files that nobody will ask for again, at once or with the next that is opened.
+        """Let go of the files of a reader that is gone, at once or with the next that is opened.
+
+        Another reader of them, if there is one, opens them anew.
 
         Called when a reader is collected, which may be in the middle of anything, this class's own locked parts too.
         """

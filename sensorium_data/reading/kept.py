@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
 from operator import index
 from typing import TYPE_CHECKING, Any
@@ -11,11 +10,11 @@ import numpy as np
 
 from sensorium_data.reading.base import Reader
 from sensorium_data.reading.budget import BUDGET, Budget
-from sensorium_data.reading.memory import NOTHING, THERE, Memory, granted, shared
+from sensorium_data.reading.memory import THERE, Memory, shared
 from sensorium_data.reading.reader import ArrayReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -25,20 +24,20 @@ __all__ = ["KeptReader", "kept"]
 class KeptReader(Reader):
     """Rows of an array whose decoded chunks are kept as far as there is memory for them.
 
-    Kept are the chunks of the first rows. Where rows are asked for at random, no choice of chunks is better than a fixed
-    one, and a fixed one replaces nothing: after the first pass no memory is taken or given up, and rows beyond it cost
-    what they cost before: 80 rows of 8,000 float32 take 1.7 ms to decode, 0.12 ms from memory. Memory is taken at the
-    first read; pages that nothing was decoded into cost nothing.
+    Kept is what was decoded first, and it is never replaced: where rows are asked for at random no choice does better,
+    and after the first pass no memory is taken or given up. The rest costs what it cost before: 80 rows of 8,000
+    float32 take 1.7 ms to decode, 0.12 ms from memory.
 
-    Readers of the same files and columns share what they keep. Whether the files are what they were is asked at each
-    read, also of rows that are in memory.
+    Readers of the same files and columns that check alike share what they keep. Whether the files are what they were
+    is asked at each read, also of rows that are in memory.
 
     Parameters
     ----------
     reader : ArrayReader
         Decodes what is not there.
     budget : Budget, optional
-        Who grants the memory; by default that of this process. It goes back when the memory is collected.
+        Who grants the memory; by default that of this process, as it is again for a reader that was pickled. It goes
+        back when the memory is collected.
 
     Examples
     --------
@@ -46,7 +45,7 @@ class KeptReader(Reader):
     >>> from sensorium_data.store.opened import OpenStore
     >>> from sensorium_data.testing import make_session
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     reader = KeptReader(ArrayReader(OpenStore(make_session(folder)), "stimuli/frames"), Budget(1 << 20))
+    ...     reader = KeptReader(ArrayReader(OpenStore(make_session(folder)), "stimuli/frames"), Budget(1 << 24))
     ...     out = np.empty((30, *reader.shape[1:]), reader.dtype)
     ...     for _ in range(3):
     ...         reader.read_into(out, first=10)
@@ -69,16 +68,21 @@ class KeptReader(Reader):
 
     def read_into(self, out: NDArray[Any], first: int) -> None:
         """Write rows [first, first + len(out)) into an array; see `Reader.read_into`."""
-        n = self._from_memory(out, first)
-        if n < len(out):
-            self._reader.read_into(out[n:], first + n)
-
-    def read_each(self, outs: Sequence[NDArray[Any]], firsts: Sequence[int]) -> None:
-        """Write several runs of rows, each into its array; see `Reader.read_each`."""
-        runs = [(out, first, self._from_memory(out, first)) for out, first in zip(outs, firsts, strict=True)]
-        left = [(out[n:], first + n) for out, first, n in runs if n < len(out)]
-        if left:
-            self._reader.read_each([out for out, _ in left], [first for _, first in left])
+        self._refuse_out(out)
+        first = index(first)
+        self._refuse_rows(first, len(out))
+        if not out.size:
+            return
+        memory = self._memory if self._memory is not None else self._shared()
+        if not memory.state:
+            self._reader.read_into(out, first)
+            return
+        if memory.holds(first, len(out)):
+            np.copyto(out, memory.values[first : first + len(out)])
+        else:
+            self._decode(memory, first, len(out))
+            self._copy(memory, out, first)
+        self._reader.unchanged(first, len(out))
 
     def pieces(self, first: int, n: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """Yield rows [first, first + n), in one block where all are in memory; see `Reader.pieces`."""
@@ -97,39 +101,15 @@ class KeptReader(Reader):
         self._reader.prefetch(first, n)
         self.announced = self._reader.announced
 
-    def _from_memory(self, out: NDArray[Any], first: int) -> int:
-        """Write those of some rows that memory is for, all of them or the first; return how many these are."""
-        self._refuse_out(out)
-        first = index(first)
-        self._refuse_rows(first, len(out))
-        if not out.size:
-            return len(out)
-        memory = self._memory if self._memory is not None else self._allocated()
-        n = min(len(out), len(memory.values) - first)
-        if n <= 0:
-            return 0
-        if memory.holds(first, n):
-            np.copyto(out[:n], memory.values[first : first + n])
-        else:
-            self._decode(memory, memory.claimed(first, n))
-            self._copy(memory, out[:n], first)
-        self._reader.unchanged(first, n)
-        return n
-
-    def _decode(self, memory: Memory, runs: list[tuple[int, int]]) -> None:
-        """Decode runs of chunks that this thread has claimed; after an error, those that are not there are free again."""
-        left = deque(runs)
-        try:
-            while left:
-                begin, end = left[0]
+    def _decode(self, memory: Memory, first: int, n: int) -> None:
+        """Decode the chunks of some rows that nobody has decoded, and for which there is memory."""
+        with memory.claimed(first, n) as runs:
+            for begin, end in runs:
                 self._reader.read_into(memory.values[begin * self._chunk : end * self._chunk], begin * self._chunk)
-                memory.settle(*left.popleft(), THERE)
-        finally:
-            for begin, end in left:
-                memory.settle(begin, end, NOTHING)
+                memory.settle(begin, end, THERE)
 
     def _copy(self, memory: Memory, out: NDArray[Any], first: int) -> None:
-        """Copy rows that are there; those that another thread is decoding are not waited for, but read once more."""
+        """Copy rows that are there, and read those that are not: another thread that decodes them is not waited for."""
         for what, begin, end in memory.runs(first, len(out)):
             row, last = max(begin * self._chunk, first), min(end * self._chunk, first + len(out))
             if what == THERE:
@@ -137,11 +117,11 @@ class KeptReader(Reader):
             else:
                 self._reader.read_into(out[row - first : last - first], row)
 
-    def _allocated(self) -> Memory:
+    def _shared(self) -> Memory:
         columns = None if self.columns is None else self.columns.kept.tobytes()
         # What one has not checked is not for another who wants it checked.
         key = (self._reader.identity, columns, self.verify, id(self._budget))
-        self._memory = memory = shared(key, partial(granted, self._budget, self.shape, self.dtype, self._chunk))
+        self._memory = memory = shared(key, partial(Memory, self.shape, self.dtype, self._chunk, self._budget))
         return memory
 
 

@@ -1,7 +1,8 @@
 """Bytes of the shards of one array, from the disk of this machine straight into memory that the caller owns.
 
 A store that was written to, replaced or removed under the reader is found at the next read, and named: bytes of two
-recordings are never mixed.
+recordings are never mixed. A file that is cut off in place (`cp` over it) while its pages are copied, within a millisecond
+after it was asked for, ends the process: stores are replaced by renaming, as every command here does.
 """
 
 from __future__ import annotations
@@ -164,7 +165,7 @@ class LocalShards:
         for shard, offset, into in ranges:
             if (file := files.get(shard)) is None:
                 file = files[shard] = self._file(shard)
-                # Before as well: a page that was cut off since would end the process where it is copied.
+                # Before as well: copying a page that was cut off ends the process, as no error can be made of it.
                 self._still(file, shard)
             if self._fill(file, shard, offset, into) < len(into):
                 end = offset + len(into)

@@ -106,7 +106,7 @@ class Samples:
 
     @cached_property
     def holes(self) -> NDArray[np.bool_] | None:
-        """Which rows hold a NaN, (row,) bool, or None where none does; every value is looked at once."""
+        """Which rows hold a NaN, (row,) bool, or None where none does; every value is looked at."""
         if self._none or not self.shape[0]:
             return None
         reader = self._open()  # and let go: what is looked at now may not be served for long

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sensorium_data.loaders import WindowDataset
+from sensorium_data.loaders.collate import collate
 from tests.loaders.byhand import ByHand
 from tests.loaders.conftest import FIRST
 from tests.loaders.served import differences
@@ -165,3 +166,30 @@ def test_random_starts_are_drawn_anew_for_each_epoch_and_reach_every_start(mice:
     again = WindowDataset(mice.first, window=26, seed=1)
     assert torch.equal(dataset[2]["video"], again[2]["video"])
     assert dataset.windows == again.windows
+
+
+def test_what_a_collate_of_ones_own_changed_is_not_lost(mice: Mice) -> None:
+    dataset = WindowDataset(mice.both[0], window=9, seed=1)
+    untouched = dataset.__getitems__([0, 1, 2])
+    assert collate(untouched) is collate(untouched)
+    changed = dataset.__getitems__([0, 1, 2])
+    for item in changed:
+        item["responses"] = torch.full_like(item["responses"], 7)
+    assert (collate(changed)["responses"] == 7).all()
+    masked = dataset.__getitems__([0, 1, 2])
+    masked[1]["mask"]["pupil"] = torch.zeros_like(masked[1]["mask"]["pupil"])
+    assert not collate(masked)["mask"]["pupil"][1].any()
+    fewer = dataset.__getitems__([0, 1, 2])
+    fewer.reverse()
+    fewer.pop()
+    batch = collate(fewer)
+    assert batch["trial_id"].tolist() == untouched_ids(dataset, [2, 1])
+    assert torch.equal(batch["video"], torch.stack([dataset[2]["video"], dataset[1]["video"]]))
+    extended = dataset.__getitems__([0, 1])
+    for item in extended:
+        item["gain"] = 2
+    assert collate(extended)["gain"].tolist() == [2, 2]
+
+
+def untouched_ids(dataset: WindowDataset, indices: list[int]) -> list[int]:
+    return [dataset[index]["trial_id"] for index in indices]

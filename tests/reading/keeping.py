@@ -20,7 +20,7 @@ VALUES = values_of((N, 4), "float32")
 PACKED: list[Any] = ["pcodec", "zstd", "blosc"]
 CODECS: list[Any] = [*PACKED, "raw"]
 CHUNK_BYTES = CHUNK * 4 * 4
-ALL = -(-N // CHUNK) * CHUNK_BYTES
+ALL = VALUES.nbytes
 
 
 def make_stores(folder: Path, document: Session) -> dict[str, Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import gc
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,15 +11,14 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sensorium_data.errors import BadArgument
-from sensorium_data.reading import ArrayReader, open_reader
+from sensorium_data.reading import ArrayReader, memory, open_reader
 from sensorium_data.reading.budget import Budget
 from sensorium_data.reading.kept import KeptReader, kept
 from sensorium_data.store.layout import CHUNK, SHARD
 from sensorium_data.store.opened import OpenStore
 from sensorium_data.testing import make_session
 from tests.reading.keeping import ALL, CHUNK_BYTES, CODECS, PACKED, VALUES, N, keeping, make_stores
-from tests.reading.made import PATH, collected, read, reader_of, same
+from tests.reading.made import collected, read, reader_of, same
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,91 +135,42 @@ def test_only_missing_chunks_are_decoded_each_run_at_once(
     assert asked == [(40, 20), (120, 20), (0, 40), (60, 60), (140, 20), (3060, 35)]
 
 
-def test_several_runs_copy_what_is_there_and_pass_on_the_rest(
-    stores: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_several_runs_copy_what_is_there_and_read_the_rest(stores: dict[str, Path]) -> None:
     reader = keeping(stores["blosc"], 10 * CHUNK_BYTES)
-    read(reader, 0, 120)
-    passed: list[tuple[list[int], list[int]]] = []
-    plain = reader._reader.read_each
-
-    def noted(outs: Any, firsts: Any) -> None:
-        passed.append(([len(out) for out in outs], list(firsts)))
-        plain(outs, firsts)
-
-    monkeypatch.setattr(reader._reader, "read_each", noted)
-    runs = [(30, 50), (170, 40), (10, 0), (500, 7), (100, 50)]
+    read(reader, 400, 200)  # what is decoded first is kept
+    n = reader.counters.n_requests
+    runs = [(430, 50), (370, 40), (10, 0), (700, 7), (500, 50)]
     outs = [np.ones((n, 4), "float32") for _, n in runs]
     reader.read_each(outs, [first for first, _ in runs])
     assert all(same(out, VALUES[first : first + n]) for out, (first, n) in zip(outs, runs, strict=True))
-    assert passed[-1] == ([10, 7], [200, 500])
+    assert reader.counters.n_requests == n + 2  # 370 to 400, and 700 to 707
+    reader.read_each(outs[:1] + outs[4:], [460, 550])
+    assert reader.counters.n_requests == n + 2
+    assert same(outs[4], VALUES[550:600])
+
+
+def test_slabs_are_granted_whole(stores: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "SLAB", 4 * CHUNK_BYTES)
+    reader = keeping(stores["pcodec"], 9 * CHUNK_BYTES)
+    for first, used in ((90, 4), (170, 8), (230, 8), (10, 8), (95, 8)):
+        assert same(read(reader, first, 20), VALUES[first : first + 20])
+        assert reader._budget.used == used * CHUNK_BYTES
     n = reader.counters.n_requests
-    reader.read_each(outs[:1] + outs[4:], [60, 150])
+    for first in (90, 170):
+        assert same(read(reader, first, 20), VALUES[first : first + 20])
     assert reader.counters.n_requests == n
-    assert same(outs[4], VALUES[150:200])
 
 
-def test_a_piece_from_memory_cannot_be_written_to(stores: dict[str, Path]) -> None:
-    reader = keeping(stores["pcodec"])
-    read(reader, 0, 100)
-    ((at, block),) = reader.pieces(5, 90)
-    assert at == 0
-    with pytest.raises(ValueError, match="read-only"):
-        block[0] = 0
-    assert len(list(reader.pieces(50, 80))) > 1  # not all of it is there
-    assert same(read(reader, 0, 140), VALUES[:140])
-
-
-def test_what_cannot_be_read_is_refused(stores: dict[str, Path]) -> None:
-    reader = keeping(stores["pcodec"])
-    read(reader, 0, N)
-    for out, first, code in (
-        (np.zeros((10, 4), "float32"), N - 9, "rows-outside"),
-        (np.zeros((10, 4), "float32"), -1, "rows-outside"),
-        (np.zeros((10, 4), "float64"), 0, "bad-out"),
-        (np.zeros((10, 3), "float32"), 0, "bad-out"),
-    ):
-        with pytest.raises(BadArgument) as caught:
-            reader.read_into(out, first)
-        assert caught.value.code == code
-    with pytest.raises(BadArgument, match="asked for 3090 to 3100"):
-        list(reader.pieces(N - 5, 10))
-    with pytest.raises(ValueError, match="shorter"):
-        reader.read_each([np.zeros((10, 4), "float32")] * 2, [0])
-
-
-def test_asking_ahead_is_passed_on(stores: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[int, int]] = []
-    reader = keeping(stores["pcodec"])
-    monkeypatch.setattr(os, "posix_fadvise", lambda _fd, *asks: asked.append(asks[:2]), raising=False)
-    reader.prefetch(45, 40)
-    assert len(asked) == 1
-    assert not reader.announced
-    reader.prefetch(0, N)
-    assert reader.announced
-
-
-@pytest.mark.parametrize("codec", CODECS)
-def test_what_is_kept_and_what_is_not(stores: dict[str, Path], codec: str) -> None:
-    for verify, wrapped in (("first", codec != "raw"), ("never", codec != "raw"), ("always", False)):
-        reader: Any = reader_of(stores[codec], verify=verify)
-        once = kept(reader)
-        assert isinstance(once, KeptReader) if wrapped else once is reader
-        assert kept(once) is once
-    small = open_reader(OpenStore(stores[codec]), "signals/small/values")
-    assert kept(small) is small
-
-
-def test_always_checks_each_read(stores: dict[str, Path]) -> None:
-    reader = kept(reader_of(stores["pcodec"], verify="always"))
-    for checks in (5, 10):
-        read(reader, 0, 100)
-        assert reader.counters.n_checks == checks
-
-
-def test_it_has_what_the_reader_has(stores: dict[str, Path]) -> None:
-    plain = reader_of(stores["pcodec"], columns=[1])
-    reader = kept(plain)
-    for name in ("shape", "dtype", "columns", "verify", "counters", "reach", "store", "path", "announced"):
-        assert getattr(reader, name) is getattr(plain, name)
-    assert repr(reader) == f"KeptReader('{stores['pcodec']}', '{PATH}', shape=({N}, 1), dtype=float32)"
+def test_what_comes_back_to_a_budget_is_given_to_who_has_too_little(stores: dict[str, Path]) -> None:
+    budget = Budget(10 * CHUNK_BYTES)
+    first, second = keeping(stores["pcodec"], budget), keeping(stores["zstd"], budget)
+    read(first, 0, 200)
+    read(second, 0, 100)
+    assert budget.used == 10 * CHUNK_BYTES
+    del first
+    gc.collect()
+    assert budget.used == 0
+    read(second, 0, 100)
+    n = second.counters.n_requests
+    assert same(read(second, 0, 100), VALUES[:100])
+    assert second.counters.n_requests == n

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -37,21 +38,21 @@ def stores(tmp_path_factory: pytest.TempPathFactory, document: Session) -> dict[
 
 
 def test_readers_share_a_budget_and_give_it_back(stores: dict[str, Path]) -> None:
-    budget = Budget(ALL + 10 * CHUNK_BYTES)
+    budget = Budget(12 * CHUNK_BYTES)
     readers = [KeptReader(ArrayReader(OpenStore(stores[codec]), PATH), budget) for codec in PACKED]
     assert budget.used == 0  # nothing before the first read
-    for used, reader in zip((ALL, ALL + 10 * CHUNK_BYTES, ALL + 10 * CHUNK_BYTES), readers, strict=True):
+    for used, reader in zip((5, 10, 12), readers, strict=True):
         for _ in range(2):
-            assert same(read(reader, 150, 90), VALUES[150:240])
-            assert budget.used == used
+            assert same(read(reader, 150, 90), VALUES[150:240])  # five chunks
+            assert budget.used == used * CHUNK_BYTES
     ((_, block),) = readers[0].pieces(150, 90)
     del readers[:2], reader
     gc.collect()
-    assert budget.used == ALL  # of the first the memory is still held
+    assert budget.used == 7 * CHUNK_BYTES  # of the first the memory is still held
     assert same(block.copy(), VALUES[150:240])
     del block
     gc.collect()
-    assert budget.used == 0
+    assert budget.used == 2 * CHUNK_BYTES
     assert same(read(readers[0], 150, 90), VALUES[150:240])
 
 
@@ -63,7 +64,7 @@ def test_memory_that_the_system_refuses(stores: dict[str, Path], monkeypatch: py
 
     reader = keeping(stores["pcodec"])
     with monkeypatch.context() as patched:
-        patched.setattr(memory_module, "np", SimpleNamespace(empty=empty, copyto=np.copyto))
+        patched.setattr(memory_module, "np", SimpleNamespace(empty=empty))
         assert same(read(reader, 0, 50), VALUES[:50])
     assert same(read(reader, 0, 50), VALUES[:50])
     assert reader.counters.n_requests == 2
@@ -151,25 +152,34 @@ def system(monkeypatch: pytest.MonkeyPatch, folder: Path, meminfo: str | None, a
     if meminfo is not None:
         path.write_text(meminfo, "ascii")
     monkeypatch.setattr(budget_module, "MEMINFO", path)
-    monkeypatch.setattr(budget_module, "CGROUP", folder / "memory.max")
+    monkeypatch.setattr(budget_module, "CGROUPS", folder / "cgroup")
+    monkeypatch.setattr(budget_module, "OWN_CGROUP", folder / "own")
     monkeypatch.setattr(budget_module, "settings", lambda: SimpleNamespace(keep_bytes=asked))
 
 
-@pytest.mark.parametrize(("container", "most"), [("max\n", 1 << 20), ("2048\n", 512)])
+@pytest.mark.parametrize("own", [None, "0::/", "0::/job/step\n", "1:cpu:/other\n0::/job/step\n"])
+@pytest.mark.parametrize(("limit", "most"), [("max\n", 1 << 20), ("8192\n", 1024), ("2000\n", 0)])
 def test_a_container_may_have_less_than_the_machine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, container: str, most: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str | None, limit: str, most: int
 ) -> None:
     system(monkeypatch, tmp_path, "MemAvailable: 4096 kB\n", 1 << 50)
-    (tmp_path / "memory.max").write_text(container)
+    folder = tmp_path / "cgroup" / ("job/step" if own and "job" in own else "")
+    folder.mkdir(parents=True)
+    if own is not None:
+        (tmp_path / "own").write_text(own)
+    (folder / "memory.max").write_text(limit)
+    (folder / "memory.current").write_text("5096\n")
+    (folder / "memory.stat").write_text("anon 3000\ninactive_file 1000\nactive_file 96\n")
     assert Budget().take(1 << 50) == most
 
 
-def test_the_workers_of_a_process_share_what_it_may_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_workers_of_a_loader_share_what_it_may_keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     system(monkeypatch, tmp_path, "MemAvailable: 4096 kB\n", 5000)
-    monkeypatch.setattr(budget_module, "parent_process", lambda: "the one that started this one")
-    monkeypatch.setattr(os, "cpu_count", lambda: 5)
-    assert Budget().take(1 << 50) == 1000
-    assert Budget(300).take(1 << 50) == 300
+    for info, most in ((None, 5000), (SimpleNamespace(num_workers=5), 1000)):
+        torch_data = SimpleNamespace(get_worker_info=lambda info=info: info)
+        monkeypatch.setitem(sys.modules, "torch.utils.data", torch_data)
+        assert Budget().take(1 << 50) == most
+        assert Budget(300).take(1 << 50) == 300
 
 
 def test_readers_of_the_same_files_share_what_they_keep(stores: dict[str, Path]) -> None:
@@ -181,14 +191,14 @@ def test_readers_of_the_same_files_share_what_they_keep(stores: dict[str, Path])
     assert second.counters.n_requests == 0
     assert same(read(some, 50, 60), VALUES[50:110, [2, 0]])
     assert some.counters.n_requests == 1
-    assert budget.used == ALL + ALL // 2
+    assert budget.used == 6 * CHUNK_BYTES + 4 * CHUNK_BYTES // 2  # rows 20 to 140 of all columns, 40 to 120 of two
     del first
     gc.collect()
     assert same(read(second, 50, 60), VALUES[50:110])
     assert second.counters.n_requests == 0
     del second
     gc.collect()
-    assert budget.used == ALL // 2
+    assert budget.used == 2 * CHUNK_BYTES
 
 
 def test_what_was_not_checked_is_not_shared_with_who_checks(stores: dict[str, Path]) -> None:
