@@ -66,14 +66,9 @@ class Bench:
 
     def loader(self, preset: str, stride: int | None = STRIDE, **options: Any) -> WindowLoader:
         """Return a loader of one store; all else is as it comes."""
-        return self.loader_of(self.stores[preset], stride, **options)
-
-    @staticmethod
-    def loader_of(store: Path, stride: int | None = STRIDE, **options: Any) -> WindowLoader:
-        """Return a loader of a store by its path."""
         from sensorium_data.loaders import make_loader
 
-        return make_loader(store, window=SAMPLES, stride=stride, batch_size=BATCH, **options)
+        return make_loader(self.stores[preset], window=SAMPLES, stride=stride, batch_size=BATCH, **options)
 
 
 def _compare(loader: WindowLoader, memmaps: Memmaps) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from passes import BATCH, PRESETS, SAMPLES, Copies, Epochs
 from published import Published
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from memmaps import Batches, Memmaps
     from numpy.typing import NDArray
@@ -93,25 +92,16 @@ class _CopiedOn:
             np.copyto(self._device[name][: len(values)], values)
 
 
-@contextmanager
-def _nothing_kept() -> Iterator[None]:
-    """Leave nothing of what this process may keep to readers that read for the first time."""
-    from sensorium_data.reading.budget import BUDGET
-
-    taken = BUDGET.take(1 << 62)
-    try:
-        yield
-    finally:
-        BUDGET.give(taken)
-
-
 def _unkept(bench: Bench) -> WindowLoader:
-    """Return a loader of the compact store that unpacks each chunk each time, under a name of its own."""
-    other = bench.scratch / "unkept.zarr"
-    other.symlink_to(bench.stores["compact"].resolve(), target_is_directory=True)
-    loader = bench.loader_of(other)
-    with _nothing_kept():
-        next(iter(loader))
+    """Return a loader of the compact store that unpacks each chunk each time."""
+    from sensorium_data.reading import budget, kept
+
+    loader, usual = bench.loader("compact"), kept.BUDGET
+    kept.BUDGET = budget.Budget(0)
+    try:
+        next(iter(loader))  # readers are opened with the first batch
+    finally:
+        kept.BUDGET = usual
     return loader
 
 
