@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,10 +95,11 @@ class _CopiedOn:
 
 def _unkept(bench: Bench) -> WindowLoader:
     """Return a loader of the compact store that unpacks each chunk each time."""
-    from sensorium_data.reading import budget, kept
+    from sensorium_data.reading.budget import Budget
 
+    kept: Any = import_module("sensorium_data.reading.kept")
     loader, usual = bench.loader("compact"), kept.BUDGET
-    kept.BUDGET = budget.Budget(0)
+    kept.BUDGET = Budget(0)
     try:
         next(iter(loader))  # readers are opened with the first batch
     finally:
