@@ -1,12 +1,30 @@
-"""What must not be used in a process that was forked after it was: its threads are not there, and it would wait for them."""
+"""What a forked process must not use, or has anew: the threads of its parent are not there, and it would wait for them."""
 
 from __future__ import annotations
 
 import os
+from threading import Lock
 
 from sensorium_data.errors import BadArgument
 
-__all__ = ["refuse_fork"]
+__all__ = ["lock_of", "refuse_fork"]
+
+
+def lock_of(locks: dict[int, Lock]) -> Lock:
+    """Return the lock of this process: one that another thread held at a fork is never released in the child.
+
+    Parameters
+    ----------
+    locks : dict of process id to lock
+        Empty at first; kept by whoever needs the lock.
+
+    Examples
+    --------
+    >>> locks = {}
+    >>> lock_of(locks) is lock_of(locks)
+    True
+    """
+    return locks.setdefault(os.getpid(), Lock())
 
 
 def refuse_fork(began: int, what: str) -> None:

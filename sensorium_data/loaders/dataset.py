@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from sensorium_data.loaders.pool import BufferPool
-    from sensorium_data.loaders.transforms.base import Item
+    from sensorium_data.loaders.transforms.base import Bound, Item
     from sensorium_data.reading import Verify
     from sensorium_data.resample import Method
     from sensorium_data.streams import Streams
@@ -148,7 +148,7 @@ class WindowDataset(Dataset[Any]):
         self.static = check_fit(streams)
         self.streams = tuple(streams)
         self.filler = Filler(self.streams, self.dtype, narrow=transform is None)
-        self._bound: dict[int, Transform] = {}
+        self._bound: dict[int, Bound] = {}
 
     def _length(self, window: int | Literal["trial"] | None) -> int | Literal["trial"]:
         if window is None:
@@ -279,7 +279,7 @@ class WindowDataset(Dataset[Any]):
         bound = self.bound(session)
         return item if bound is None else bound(item)
 
-    def bound(self, session: int) -> Transform | None:
+    def bound(self, session: int) -> Bound | None:
         """Return the transform, bound to a session; None where there is none."""
         if self.transform is not None and session not in self._bound:
             self._bound[session] = bind(self.transform, self.streams[session])

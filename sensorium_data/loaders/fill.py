@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sensorium_data.loaders.pool import Spec
     from sensorium_data.streams import Stream, Streams
     from sensorium_data.windows import Served
 
-__all__ = ["MASK", "Arrays", "Filler", "Spec"]
+__all__ = ["MASK", "Arrays", "Filler"]
 
-Spec: TypeAlias = "dict[str, tuple[tuple[int, ...], torch.dtype]]"
 Arrays: TypeAlias = "Mapping[str, NDArray[Any]]"
 T = TypeVar("T")
 REMEMBERED = 4096
@@ -70,7 +70,7 @@ class Filler:
         """Return shape and dtype of every array of a session that has the leading axes ``lead``; not to be changed."""
         if (known := self._specs.get((session, lead))) is not None:
             return known
-        spec: Spec = {}
+        spec: dict[str, tuple[tuple[int, ...], torch.dtype]] = {}
         for name, stream in self._streams[session].items():
             spec[name] = ((*lead, *stream.shape), self.served(stream))
             spec[MASK + name] = (lead, torch.bool)

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium_data.loaders.dataset import WindowDataset
-    from sensorium_data.loaders.fill import Spec
-    from sensorium_data.loaders.pool import BufferPool
+    from sensorium_data.loaders.pool import BufferPool, Spec
     from sensorium_data.loaders.transforms.base import Item
     from sensorium_data.windows import Served
 

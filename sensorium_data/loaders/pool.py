@@ -13,7 +13,6 @@ import os
 from collections import deque
 from functools import partial
 from math import prod
-from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from weakref import ref
 
@@ -21,9 +20,11 @@ import numpy as np
 import torch  # noqa: TID253  # the loaders are torch's face
 
 from sensorium_data.errors import BadArgument
+from sensorium_data.forks import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from threading import Lock
 
     from numpy.typing import NDArray
 
@@ -143,7 +144,8 @@ class BufferPool:
         self._ended: deque[_Lease] = deque()
         self._n_taken = self._n_bytes_out = 0
         self._peaks = [0, 0]  # bytes out at most: in the last full stretch of `RECENT` arrays, and in this one
-        self._lock, self._process = Lock(), os.getpid()
+        self._locks: dict[int, Lock] = {}
+        self._process = os.getpid()
         self.n_bytes = self.n_allocated = 0
         self._plain = BufferPool() if pin else None
 
@@ -171,14 +173,13 @@ class BufferPool:
         for name, (_, dtype) in spec.items():
             if dtype not in NUMPY_DTYPES:
                 raise BadArgument(f"{name}: {dtype} cannot be filled as an array")
-        if os.getpid() != self._process:
-            # The fork may have left a thread behind that held the lock; and a forked process cannot use its parent's GPU.
-            self._lock, self._process, self._pinning = Lock(), os.getpid(), False
+        if os.getpid() != self._process:  # a forked process cannot use its parent's GPU
+            self._process, self._pinning = os.getpid(), False
         if self._pinning is None:
             self._pinning = self._pin and torch.cuda.is_available()
         if self._pinning:
             return _pinned(spec)
-        with self._lock:
+        with lock_of(self._locks):
             self._collect()
             arrays = {name: self._array(shape, NUMPY_DTYPES[dtype]) for name, (shape, dtype) in spec.items()}
             self._trim()

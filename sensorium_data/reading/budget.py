@@ -8,21 +8,20 @@ import sys
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from typing import TYPE_CHECKING
 
+from sensorium_data.forks import lock_of
 from sensorium_data.settings import settings
 
-__all__ = ["BUDGET", "Budget", "lock_of"]
+if TYPE_CHECKING:
+    from threading import Lock
+
+__all__ = ["BUDGET", "Budget"]
 
 # Of the memory that is available: batches, a model and the encoded files, which the system keeps too, need the rest.
 PART = 4
 MEMINFO = Path("/proc/meminfo")
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
-
-
-def lock_of(locks: dict[int, Lock]) -> Lock:
-    """Return the lock of this process: one that another thread held at a fork is never released in the child."""
-    return locks.setdefault(os.getpid(), Lock())
 
 
 def _available() -> int | None:

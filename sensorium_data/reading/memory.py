@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sensorium_data.reading.budget import lock_of
+from sensorium_data.forks import lock_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from sensorium_data.forks import lock_of
 from sensorium_data.loaders.pool import BufferPool
 
 ONE = {"x": ((4, 300, 5), torch.float32)}
@@ -142,7 +143,7 @@ def test_death_in_the_middle_of_taking(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_forked_pool_waits_for_no_lock_of_its_parent() -> None:
     pool = BufferPool(pin=True)
     held = lent(pool, 1)
-    with pool._lock:
+    with lock_of(pool._locks):
         if not (child := os.fork()):
             signal.alarm(60)
             other = lent(pool, 2)  # hangs on the parent's lock, and is killed by the alarm, if it waits for it

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from sensorium_data.forks import lock_of
 from sensorium_data.reading import kept as kept_module
-from sensorium_data.reading.budget import Budget, lock_of
+from sensorium_data.reading.budget import Budget
 from sensorium_data.reading.kept import KeptReader, kept
 from sensorium_data.reading.memory import NOTHING, THERE
 from tests.reading.keeping import ALL, CHUNK_BYTES, PACKED, VALUES, N, keeping, make_stores

@@ -12,14 +12,14 @@ from sensorium_data.errors import BadArgument
 if TYPE_CHECKING:
     import torch
 
+    from sensorium_data.loaders.pool import Spec
     from sensorium_data.streams import Streams
 
-__all__ = ["Bound", "Compose", "Item", "Spec", "Tensors", "Transform", "Writer", "bind", "compose"]
+__all__ = ["Bound", "Compose", "Item", "Tensors", "Transform", "Writer", "bind", "compose"]
 
 # The tensors of one window by stream, `mask`, and what the window is: `session`, `trial_id`, `start_frame`.
 Item: TypeAlias = dict[str, Any]
 Bound: TypeAlias = Callable[[Any], Any]
-Spec: TypeAlias = Mapping[str, tuple[tuple[int, ...], "torch.dtype"]]
 Tensors: TypeAlias = Mapping[str, "torch.Tensor"]
 
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from collections.abc import Set as AbstractSet
 
-    from sensorium_data.loaders.transforms.base import Bound, Item, Spec, Tensors
+    from sensorium_data.loaders.pool import Spec
+    from sensorium_data.loaders.transforms.base import Bound, Item, Tensors
     from sensorium_data.streams import Streams
 
 __all__ = ["Normalise", "ResponseScaling", "normalise"]

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sensorium_data.loaders.transforms.base import Bound, Item, Spec, Tensors
+    from sensorium_data.loaders.pool import Spec
+    from sensorium_data.loaders.transforms.base import Bound, Item, Tensors
     from sensorium_data.streams import Streams
 
 __all__ = ["Official2023Chain", "official2023"]
