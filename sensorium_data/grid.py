@@ -94,12 +94,14 @@ def as_ns(time_s: float | str | Fraction) -> int:
     return round(exact_ns(time_s))
 
 
-def exact_ns(time_s: float | str | Fraction) -> Fraction:
+def exact_ns(time_s: float | str | Fraction, what: str = "time") -> Fraction:
     """Return a time in nanoseconds, exactly what its decimal spelling names.
 
     Parameters
     ----------
     time_s : float, str or Fraction, seconds
+    what : str
+        It is, for messages.
 
     Raises
     ------
@@ -114,10 +116,10 @@ def exact_ns(time_s: float | str | Fraction) -> Fraction:
     try:
         time = _exact(time_s)
     except (ValueError, ZeroDivisionError):
-        raise BadArgument(f"time {shown(time_s)} is not a number of seconds", code="bad-time") from None
+        raise BadArgument(f"{what} {shown(time_s)} is not a number of seconds", code=f"bad-{what}") from None
     if abs(round(time * NANOSECOND)) > FURTHEST_NS:
         said = f"{float(time):g}" if abs(time) < 10**300 else shown(time_s)
-        raise BadArgument(f"{said} s is more than 146 years from 0; are these seconds?", code="bad-time")
+        raise BadArgument(f"{what} {said} s is more than 146 years from 0; are these seconds?", code=f"bad-{what}")
     return time * NANOSECOND
 
 

@@ -29,9 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Counters", "LocalShards", "Range"]
 
-Range: TypeAlias = (
-    "tuple[int, int, NDArray[Any]]"  # a shard, an offset in it in bytes, and memory for the bytes from there on
-)
+# A shard, an offset in it in bytes, and memory for the bytes from there on.
+Range: TypeAlias = "tuple[int, int, NDArray[Any]]"
 
 # Bytes from which a copy of pages in memory is worth more than what it takes to find out that they are there: copied by
 # the processor they cost 0.4 to 0.7 of what the system takes for them.

@@ -55,12 +55,14 @@ class Instant:
         return self.given is not None and type(self.given)(float(time_ns / NANOSECOND)) == self.given
 
 
-def instant(time_s: float | str | Fraction) -> Instant:
+def instant(time_s: float | str | Fraction, what: str = "time") -> Instant:
     """Return a time as it was given: floats are rounded, all else is exact.
 
     Parameters
     ----------
     time_s : float, str or Fraction, seconds
+    what : str
+        It is, for messages.
 
     Raises
     ------
@@ -72,7 +74,7 @@ def instant(time_s: float | str | Fraction) -> Instant:
     >>> instant(1 / 30).means(Fraction(10**9, 30)), instant("0.033333333").means(Fraction(10**9, 30))
     (True, False)
     """
-    ns = exact_ns(time_s)
+    ns = exact_ns(time_s, what)
     if not isinstance(time_s, float | np.floating):
         return Instant(ns)
     spacing = Fraction(abs(float(np.spacing(time_s))))
@@ -150,7 +152,7 @@ def lag(lag_s: float | str | Fraction, *rates: Fraction) -> Fraction:
     >>> lag(1 / 30, Fraction(30)), lag("0.033333333", Fraction(30)), lag(0.25, Fraction(30))
     (Fraction(100000000, 3), Fraction(33333333, 1), Fraction(250000000, 1))
     """
-    given = instant(lag_s)
+    given = instant(lag_s, "lag")
     if not given.loose:
         return given.ns
     near = max(Fraction(1), given.spread_ns)

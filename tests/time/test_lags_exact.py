@@ -136,3 +136,13 @@ def test_integers_of_numpy_do_not_overflow() -> None:
 def test_a_lag_of_decades_is_refused(lag_s: Any) -> None:
     with pytest.raises(BadArgument, match="more than 36 years"):
         resample(NUMBER, THIRTY, 30, lag_s=lag_s)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("soon", "lag 'soon' is not a number of seconds"), (1e12, "lag 1e\\+12 s is more than 146 years")],
+)
+def test_a_lag_that_is_none_is_called_a_lag(given: float | str, said: str) -> None:
+    with pytest.raises(BadArgument, match=said) as caught:
+        lag(given, Fraction(30))
+    assert caught.value.code == "bad-lag"
