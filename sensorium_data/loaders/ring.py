@@ -132,7 +132,8 @@ class InOrder(Generic[R]):
         while self._works is not None and len(self._begun) <= self._n_ahead:
             try:
                 work = next(self._works)
-                job, parts = _Job(work, len(work.parts)), work.parts
+                parts = work.parts
+                job = _Job(work, len(parts))
             except StopIteration:
                 self._works = None
                 return
