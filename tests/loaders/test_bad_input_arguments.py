@@ -90,7 +90,7 @@ ARGUMENTS: dict[str, tuple[dict[str, Any], type[SensoriumError], str, str, str]]
     "mask of trials": ({"trials": {FIRST: [True], SECOND: [True]}}, BadArgument, "bad-windows", "2 problems", ""),
     "method": ({"method": "cubic"}, BadArgument, "no-such-method", "method 'cubic' is unknown", "`linear`"),
     "method of nothing": ({"method": {"pupill": "mean"}}, NoSuchItem, "no-such-stream", "no stream `pupill`", "`pupil`"),
-    "lag": ({"lag_s": "soon"}, BadArgument, "bad-time", "time 'soon' is not a number of seconds", ""),
+    "lag": ({"lag_s": "soon"}, BadArgument, "bad-lag", "lag 'soon' is not a number of seconds", ""),
     "lag of nothing": ({"lag_s": {"vidoe": 1}}, NoSuchItem, "no-such-stream", "no stream `vidoe`", "`video`"),
     "offsets": ({"offsets_s": {"responses": [0.1]}}, BadArgument, "offsets-length", "1 offsets, expected one for each of its 7", ""),
     "verify": ({"verify": "frist"}, BadArgument, "bad-verify", "verify is 'frist'", "`first`"),

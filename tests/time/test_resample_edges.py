@@ -141,7 +141,7 @@ def test_what_dtype_outputs_have() -> None:
         ({"offsets_s": [0.0, float("inf")]}, "bad-offsets", "the offset of channel 1 is inf"),
         ({"offsets_s": [0.0, 2e9]}, "bad-offsets", "channel 1 is more than 36 years"),
         ({"offsets_s": [[0.0, 1.0]]}, "bad-offsets", "one for each channel"),
-        ({"lag_s": float("nan")}, "bad-time", "not a number"),
+        ({"lag_s": float("nan")}, "bad-lag", "not a number"),
         ({"lag_s": -2e9}, "bad-lag", "more than 36 years"),
         ({"start_s": "soon"}, "bad-time", "not a number"),
         ({"n_samples": -1}, "bad-length", "expected 0 or more"),
