@@ -40,6 +40,24 @@ class Settings:
         Never draw bars.
     cluster_wait_s : int, seconds
         How long a cluster may be without a worker, or its scheduler out of reach, before work on it is given up.
+    cache : str
+        Folder for what is downloaded and streamed; by default the one that the system has for such things.
+    offline : bool
+        Nothing is asked of the network: what is in the cache is used, and the rest is refused by name.
+    mirrors : str
+        Where to look instead: `FROM=TO`, both beginnings of URLs, several with spaces between them.
+    catalogs : str
+        Further catalogs beside the one that is built in: files and URLs with spaces between them.
+    stream_cache_bytes : int, bytes
+        Compressed chunks of remote stores that are kept on disk; 0 keeps none.
+    timeout_s : int, seconds
+        How long a server may be silent before it is asked again.
+    deadline_s : int, seconds
+        How long one request may take with all its repetitions.
+    n_retries : int
+        How often a request that failed is repeated.
+    n_requests : int
+        Requests for the data of one store that are under way at the same time.
     """
 
     threads: int = 0
@@ -47,6 +65,15 @@ class Settings:
     keep_bytes: int = 2 << 30
     no_progress: bool = False
     cluster_wait_s: int = 30
+    cache: str = ""
+    offline: bool = False
+    mirrors: str = ""
+    catalogs: str = ""
+    stream_cache_bytes: int = 16 << 30
+    timeout_s: int = 20
+    deadline_s: int = 120
+    n_retries: int = 5
+    n_requests: int = 16
 
     @property
     def n_threads(self) -> int:
@@ -55,9 +82,20 @@ class Settings:
             return limit
         return self.threads or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else self.threads or 1
 
+    @property
+    def cache_folder(self) -> Path:
+        """Where downloads and streamed chunks are kept; it need not be there yet."""
+        if self.cache:
+            return Path(self.cache).expanduser()
+        from platformdirs import user_cache_path
+
+        return user_cache_path("sensorium-data", appauthor=False)
+
 
 def _parse(name: str, text: object, default: object, where: str) -> object:
     try:
+        if isinstance(default, str):
+            return str(text)
         if isinstance(default, bool):
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[str(text).lower()]
         value = int(str(text))

@@ -1,0 +1,165 @@
+"""Objects through fsspec: buckets of every make, each by the file system that knows it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sensorium_data.cached import cached_property
+from sensorium_data.errors import BadArgument, StorageFailed
+from sensorium_data.remote.access import PACKAGES, file_system_options
+from sensorium_data.remote.faults import Passing, denied, no_listing, not_there, unreachable
+from sensorium_data.remote.objects import LARGEST, ObjectInfo, Objects
+from sensorium_data.remote.patience import Deadline
+from sensorium_data.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fsspec import AbstractFileSystem
+
+    from sensorium_data.remote.location import Location
+
+__all__ = ["FileObjects"]
+
+T = TypeVar("T")
+DENIED = ("403", "401", "AccessDenied", "Forbidden", "Unauthorized", "ExpiredToken", "InvalidAccessKeyId", "Signature")
+SLOWEST = 100_000  # bytes a second that a write may take
+
+
+class FileObjects(Objects):
+    """Objects of a bucket, or of whatever else fsspec has a file system for; see `Objects`.
+
+    Parameters
+    ----------
+    location : Location
+
+    Raises
+    ------
+    BadArgument
+        The scheme is unknown, or needs a package that is not installed; or its options are not those of its file system.
+    """
+
+    def __init__(self, location: Location) -> None:
+        super().__init__(location)
+        from fsspec.registry import get_filesystem_class
+
+        try:
+            self._kind = get_filesystem_class(location.scheme)
+        except ImportError:
+            package = PACKAGES.get(location.scheme, "its fsspec package")
+            hint = "`pip install 'sensorium-data[cloud]'` has all of them"
+            raise BadArgument(
+                f"{location}: {location.scheme}:// needs {package}", hint=hint, code="no-client"
+            ) from None
+        except ValueError:
+            hint = "s3://, gs://, az://, https:// and what fsspec knows"
+            raise BadArgument(f"{location}: no scheme {location.scheme}://", hint=hint, code="unknown-scheme") from None
+        self._pid = os.getpid()
+
+    @cached_property
+    def _fs(self) -> AbstractFileSystem:
+        options = file_system_options(self.location)
+        try:
+            # Not fsspec's own cache of instances: how long these wait and how often they try is ours.
+            return self._kind(**options, skip_instance_cache=True, use_listings_cache=False)
+        except (TypeError, ValueError) as error:
+            raise _not_taken(self.location, error) from None
+
+    def _call(self, place: Location, name: str, deadline: Deadline, **given: Any) -> Any:  # noqa: ANN401  # as fsspec answers
+        """Call a method of the file system, and wait for it as long as may be waited."""
+        path = self._kind._strip_protocol(place.asked())
+        writes = "lpath" in given
+        wait_s = max(0.1, deadline.left_s if writes else min(settings().timeout_s or 1, deadline.left_s))
+        named: dict[str, Any] = given | {"rpath" if writes else "path": path}
+
+        def call() -> Any:  # noqa: ANN401
+            fs = self._fs
+            if getattr(fs, "async_impl", False):
+                from fsspec.asyn import sync
+
+                return sync(fs.loop, getattr(fs, f"_{name}"), timeout=wait_s, **named)
+            return getattr(fs, name)(**named)
+
+        return _understood(place, call)
+
+    def _head(self, place: Location, deadline: Deadline) -> ObjectInfo | None:
+        try:
+            found = self._call(place, "info", deadline)
+        except FileNotFoundError:
+            return None
+        if found.get("type") == "directory" or found.get("size") is None:
+            return None
+        etag = next((str(found[name]) for name in ("ETag", "etag", "md5Hash") if found.get(name)), "")
+        modified = next(
+            (str(found[name]) for name in ("LastModified", "last_modified", "updated", "mtime") if found.get(name)), ""
+        )
+        return ObjectInfo(int(found["size"]), etag, modified)
+
+    def _whole(self, place: Location, deadline: Deadline) -> bytes:
+        # One request for what is small, as what is read whole is; a larger one is cut off where it would not end.
+        data: bytes = self._call(place, "cat_file", deadline)
+        if len(data) > LARGEST:
+            raise unreachable(place, f"has {len(data):,} bytes, more than an object that is read at once may have")
+        return data
+
+    def _range(self, place: Location, start: int, stop: int, etag: str, deadline: Deadline) -> bytes:
+        del etag  # fsspec has no condition to send; what is read is held against digests
+        data: bytes = self._call(place, "cat_file", deadline, start=start, end=stop)
+        return data
+
+    def _put(self, place: Location, data: bytes | Path, deadline: Deadline) -> None:
+        if isinstance(data, bytes):
+            self._call(place, "pipe_file", deadline, value=data)
+            return
+        # A large one goes up in parts, each of which the client repeats itself; it is there when the last one is.
+        self._call(place, "put_file", Deadline(settings().deadline_s + data.stat().st_size / SLOWEST), lpath=str(data))
+
+    def _delete(self, place: Location, deadline: Deadline) -> None:
+        try:
+            self._call(place, "rm_file", deadline)
+        except FileNotFoundError:
+            return
+
+    def _keys(self, deadline: Deadline) -> list[tuple[str, int]]:
+        try:
+            found = self._call(self.location, "find", deadline, detail=True)
+        except FileNotFoundError:
+            return []
+        except StorageFailed as error:
+            raise no_listing(self.location) if error.code == "access-denied" else error from None
+        base = self._kind._strip_protocol(self.location.asked()).rstrip("/") + "/"
+        below = ((path, info) for path, info in found.items() if path.startswith(base))
+        return sorted((path[len(base) :], int(info["size"] or 0)) for path, info in below)
+
+
+def _understood(place: Location, call: Callable[[], T]) -> T:
+    """Return what a client answers, with what it raises made ours; its text is not repeated, as it may say too much."""
+    try:
+        return call()
+    except FileNotFoundError:
+        raise not_there(place) from None
+    except PermissionError:
+        raise denied(place) from None
+    except TimeoutError:
+        raise Passing("did not answer in time") from None
+    except BadArgument:
+        raise
+    except TypeError as error:  # an option that the client learns of only now
+        raise _not_taken(place, error) from None
+    except ImportError as error:
+        raise BadArgument(
+            f"{place}: needs {error.name}", hint="`pip install 'sensorium-data[cloud]'`", code="no-client"
+        ) from None
+    except Exception as error:  # noqa: BLE001  # clients of five makes, each with exceptions of its own
+        if any(word in f"{type(error).__name__} {error}" for word in DENIED):
+            raise denied(place) from None
+        raise Passing(f"did not answer as it should ({type(error).__name__})") from None
+
+
+def _not_taken(place: Location, error: Exception) -> BadArgument:
+    # Only the kind of the error: its text may repeat what lets one in.
+    what = f"{place}: its storage_options are not taken ({type(error).__name__})"
+    hint = f"they are those of fsspec's file system for {place.scheme}://"
+    return BadArgument(what, hint=hint, code="storage-options")

@@ -1,0 +1,251 @@
+"""Objects over http and https: requests that say what they want, and answers that are held against it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+from sensorium_data.errors import BadArgument, StorageFailed
+from sensorium_data.remote.connections import Refused, pool_for
+from sensorium_data.remote.faults import Passing, changed, denied, no_listing, not_there, unreachable
+from sensorium_data.remote.objects import LARGEST, ObjectInfo, Objects
+from sensorium_data.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from urllib3 import BaseHTTPResponse
+
+    from sensorium_data.remote.location import Location
+    from sensorium_data.remote.patience import Deadline
+
+__all__ = ["HttpObjects", "body", "requested"]
+
+PIECE = 1 << 20  # bytes read at once
+MOST_REDIRECTS = 5
+PASSING = {408, 425, 429, 500, 502, 503, 504}
+REDIRECTS = {301, 302, 303, 307, 308}
+
+
+class HttpObjects(Objects):
+    """Objects that a web server has below a URL; see `Objects`.
+
+    Parameters
+    ----------
+    location : Location
+
+    Raises
+    ------
+    BadArgument
+        The options are not ``headers`` alone, each of text.
+    """
+
+    def __init__(self, location: Location) -> None:
+        super().__init__(location)
+        if wrong := sorted(location.options.keys() - {"headers"}):
+            what = f"{location}: storage_options has {', '.join(wrong)}, of http it is `headers` alone"
+            raise BadArgument(what, code="storage-options")
+        self._headers = dict(location.options.get("headers") or {})
+
+    def _head(self, place: Location, deadline: Deadline) -> ObjectInfo | None:
+        with requested(place, "HEAD", headers=self._headers, deadline=deadline) as answer:
+            if answer.status in (404, 410):
+                return None
+            require(place, answer, 200)
+            return info_of(answer)
+
+    def _whole(self, place: Location, deadline: Deadline) -> bytes:
+        with requested(place, "GET", headers=self._headers, deadline=deadline) as answer:
+            require(place, answer, 200)
+            size = content_length(answer)
+            if (size or 0) > LARGEST:
+                raise unreachable(place, f"has {size:,} bytes, more than an object that is read at once may have")
+            data = bytearray()
+            for piece in body(answer, deadline):
+                data += piece
+                if len(data) > LARGEST:
+                    raise unreachable(place, "has more bytes than an object that is read at once may have")
+            return bytes(data)
+
+    def _range(self, place: Location, start: int, stop: int, etag: str, deadline: Deadline) -> bytes:
+        headers = self._headers | {"Range": f"bytes={start}-{stop - 1}"} | ({"If-Match": etag} if etag else {})
+        with requested(place, "GET", headers=headers, deadline=deadline) as answer:
+            if answer.status == 200 and not (start == 0 and content_length(answer) == stop):
+                raise Passing("answered a request for a range with the whole object", code="ranges-ignored")
+            if answer.status != 200:
+                require(place, answer, 206)
+                require_range(answer, start, stop)
+            data = bytearray()
+            for piece in body(answer, deadline):
+                data += piece
+                if len(data) > stop - start:  # more than was asked for; the caller says so
+                    break
+            return bytes(data)
+
+    def _put(self, place: Location, data: bytes | Path, deadline: Deadline) -> None:
+        del data, deadline
+        raise _read_only(place)
+
+    def _delete(self, place: Location, deadline: Deadline) -> None:
+        del deadline
+        raise _read_only(place)
+
+    def _keys(self, deadline: Deadline) -> list[tuple[str, int]]:
+        del deadline
+        raise no_listing(self.location)
+
+
+def _read_only(place: Location) -> StorageFailed:
+    return StorageFailed(
+        f"{place}: a web server is not written to", hint="write to a disk or a bucket", code="read-only"
+    )
+
+
+@contextmanager
+def requested(
+    place: Location, method: str, *, headers: Mapping[str, str], deadline: Deadline
+) -> Iterator[BaseHTTPResponse]:
+    """Yield the answer to a request, redirects followed, its body not read yet.
+
+    Parameters
+    ----------
+    place : Location
+    method : {"GET", "HEAD"}
+    headers : mapping
+        Those that let one in are not sent to another host than the one that was named.
+    deadline : Deadline
+
+    Raises
+    ------
+    Passing
+        No answer, or one that may be another the next time.
+    StorageFailed
+        A redirect leads where none may lead.
+    """
+    import urllib3
+
+    sent = {"User-Agent": "sensorium-data", "Accept-Encoding": "identity"} | dict(headers)
+    url, first = place.asked(), place.asked()
+    try:
+        for _ in range(MOST_REDIRECTS + 1):
+            wait_s = max(0.1, min(settings().timeout_s or 1, deadline.left_s))
+            answer = pool_for(url, redirected=url != first, origin=first).request(
+                method, url, headers=sent, preload_content=False, redirect=False, retries=False,
+                timeout=urllib3.Timeout(connect=wait_s, read=wait_s),
+            )  # fmt: skip
+            if answer.status not in REDIRECTS or not answer.headers.get("Location"):
+                break
+            answer.drain_conn()
+            url = _led_to(place, url, answer.headers["Location"])
+            if urlsplit(url).netloc != urlsplit(first).netloc:
+                sent = {name: value for name, value in sent.items() if name.lower() not in ("authorization", "cookie")}
+        else:
+            raise unreachable(place, f"was redirected more than {MOST_REDIRECTS} times", code="redirect-refused")
+    except Refused as error:
+        raise unreachable(place, str(error), code="redirect-refused") from None
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Passing(_why(error)) from None
+    try:
+        yield answer
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        if isinstance(error, StorageFailed):
+            raise
+        raise Passing(_why(error)) from None
+    finally:
+        # A connection whose body was read to its end goes back to the pool; any other is closed.
+        answer.release_conn() if answer.closed or not answer.length_remaining else answer.close()
+
+
+def _why(error: Exception) -> str:
+    return f"did not answer ({type(error).__name__})"
+
+
+def _led_to(place: Location, url: str, target: str) -> str:
+    """Return where a redirect leads, or refuse it."""
+    there = urljoin(url, target)
+    scheme = urlsplit(there).scheme
+    if scheme == urlsplit(url).scheme or (urlsplit(url).scheme, scheme) == ("http", "https"):
+        return there
+    raise unreachable(place, f"redirects to another scheme, {scheme or 'none'}", code="redirect-refused")
+
+
+def require(place: Location, answer: BaseHTTPResponse, status: int) -> None:
+    """Raise what a status means that is not the one that was expected."""
+    seen = answer.status
+    if seen == status:
+        return
+    if seen in (401, 403, 407):
+        raise denied(place, f"access was denied (status {seen})")
+    if seen in (404, 410):
+        raise not_there(place)
+    if seen == 412:
+        raise changed(place)
+    if seen in PASSING:
+        raise Passing(f"answered with status {seen}", after_s=_after_s(answer))
+    if seen == 416:
+        raise Passing("has fewer bytes than were asked for", code="changed-remote")
+    raise unreachable(place, f"answered with status {seen}, expected {status}")
+
+
+def require_range(answer: BaseHTTPResponse, start: int, stop: int) -> None:
+    """Raise Passing where an answer is not of the range that was asked for."""
+    said = answer.headers.get("Content-Range", "")
+    if not said.replace(" ", "").startswith(f"bytes{start}-{stop - 1}/"):
+        raise Passing(f"answered with another range than the one that was asked for ({said or 'none'})")
+
+
+def _after_s(answer: BaseHTTPResponse) -> float | None:
+    """Return how long the server wants to be left alone: seconds, or until a date."""
+    from email.utils import parsedate_to_datetime
+    from time import time
+
+    said = answer.headers.get("Retry-After", "").strip()
+    if said.isdigit():
+        return float(said[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def content_length(answer: BaseHTTPResponse) -> int | None:
+    """Return how long the body is said to be."""
+    said = answer.headers.get("Content-Length", "")
+    return int(said) if said.isdigit() else None
+
+
+def info_of(answer: BaseHTTPResponse) -> ObjectInfo:
+    """Return what the headers of an answer say of its object.
+
+    Raises
+    ------
+    Passing
+        They do not say how long it is.
+    """
+    size = content_length(answer)
+    if size is None:
+        raise Passing("does not say how many bytes it has")
+    return ObjectInfo(size, answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", ""))
+
+
+def body(answer: BaseHTTPResponse, deadline: Deadline | None = None) -> Iterator[bytes]:
+    """Yield the body of an answer as it comes, to its end.
+
+    Raises
+    ------
+    Passing
+        It ends too early, or takes too long.
+    """
+    import urllib3
+
+    try:
+        while piece := answer.read1(PIECE):
+            yield piece
+            if deadline is not None:
+                deadline.check()
+        if answer.length_remaining:
+            raise Passing(f"ended {answer.length_remaining:,} bytes too early")
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Passing(f"broke off ({type(error).__name__})") from None

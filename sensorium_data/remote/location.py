@@ -1,0 +1,168 @@
+"""A place at a URL, and how to get in; what lets one in is never shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from sensorium_data.errors import BadArgument
+from sensorium_data.settings import settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Location", "is_url", "mirrored", "place_of"]
+
+URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+SAFE = "/:@!$&'()*+,;=~-._%"  # in a path; `%` as it may be quoted already
+
+
+def is_url(where: object) -> bool:
+    """True for text that begins as a URL does.
+
+    Examples
+    --------
+    >>> is_url("s3://bucket/mouse.zarr"), is_url("stores/mouse.zarr"), is_url("c:/stores")
+    (True, False, False)
+    """
+    return isinstance(where, str) and bool(URL.match(where))
+
+
+class Location:
+    """A folder or an object at a URL.
+
+    Its text is the URL without anything that lets one in: the signature of a signed URL and the storage options travel with
+    it, also to other processes, and are never printed.
+
+    Parameters
+    ----------
+    url : str
+        ``s3://``, ``gs://``, ``az://``, ``https://`` and whatever else fsspec knows.
+    options : mapping, optional
+        Storage options as the fsspec file system of the scheme takes them; of http: ``headers`` alone.
+
+    Attributes
+    ----------
+    url : str
+        Without the query.
+    options : dict
+
+    Raises
+    ------
+    BadArgument
+        It is no URL, or has a password in it.
+
+    Examples
+    --------
+    >>> place = Location("https://example.org/stores/mouse.zarr/?signature=secret")
+    >>> place / "zarr.json"
+    Location('https://example.org/stores/mouse.zarr/zarr.json?…')
+    >>> place.name
+    'mouse.zarr'
+    """
+
+    __slots__ = ("_query", "options", "url")
+
+    def __init__(self, url: str, options: Mapping[str, Any] | None = None) -> None:
+        if not is_url(url):
+            raise BadArgument(f"{url!r} is no URL", hint="a URL begins with s3://, gs://, az:// or https://")
+        scheme, rest = url.split("://", 1)
+        rest, _, self._query = rest.partition("?") if scheme.lower() in ("http", "https") else (rest, "", "")
+        self.url = f"{scheme.lower()}://{rest.rstrip('/')}"
+        if "@" in rest.split("/", 1)[0] and scheme.lower() not in ("abfs", "abfss", "hf"):
+            what = f"{scheme}://…{rest.split('@', 1)[1]}: the URL has a name or password in it"
+            hint = "give credentials by a profile, the environment or storage_options, never in a URL"
+            raise BadArgument(what, hint=hint, code="credentials-in-url")
+        if not rest.strip("/"):
+            raise BadArgument(f"{self.url} names no place", hint="s3://BUCKET/STORE.zarr names a store")
+        if options is not None and not isinstance(options, Mapping):
+            kind = type(options).__name__
+            raise BadArgument(f"storage_options is a {kind}, expected a mapping", code="storage-options")
+        self.options = dict(options or {})
+
+    @property
+    def scheme(self) -> str:
+        """What comes before ``://``."""
+        return self.url.split("://", 1)[0]
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.url.rsplit("/", 1)[-1]
+
+    @property
+    def parent(self) -> Location:
+        """The folder it lies in."""
+        return self._at(self.url.rsplit("/", 1)[0])
+
+    def asked(self) -> str:
+        """Return the URL that is asked for: of the mirror where one is set, quoted, with its query. Not to be shown."""
+        scheme, rest = mirrored(self.url).split("://", 1)
+        if scheme in ("http", "https"):
+            host, slash, path = rest.partition("/")
+            rest = f"{host}{slash}{quote(path, SAFE)}"
+        return f"{scheme}://{rest}?{self._query}" if self._query else f"{scheme}://{rest}"
+
+    def __truediv__(self, key: str) -> Location:
+        return self._at(f"{self.url}/{key}")
+
+    def _at(self, url: str) -> Location:
+        other = object.__new__(Location)
+        other.url, other.options, other._query = url, self.options, self._query
+        return other
+
+    def __str__(self) -> str:
+        return self.url
+
+    def __repr__(self) -> str:
+        hidden = ", options=…" if self.options else ""
+        return f"Location({self.url + ('?…' if self._query else '')!r}{hidden})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Location) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self.url)
+
+    def _key(self) -> tuple[str, str, dict[str, Any]]:
+        return self.url, self._query, self.options
+
+    def __reduce__(self) -> tuple[type[Location], tuple[str, dict[str, Any]]]:
+        """Go to another process with everything that is needed to get in there as well."""
+        return Location, (f"{self.url}?{self._query}" if self._query else self.url, self.options)
+
+
+def mirrored(url: str) -> str:
+    """Return where to look for a URL: the setting `mirrors` may name another place for its beginning.
+
+    Raises
+    ------
+    BadArgument
+        The setting cannot be read.
+    """
+    for pair in settings().mirrors.split():
+        begins, _, instead = pair.partition("=")
+        if not (is_url(begins) and is_url(instead)):
+            hint = "expected FROM=TO, two beginnings of URLs, several pairs with spaces between them"
+            raise BadArgument(f"SENSORIUM_DATA_MIRRORS: {pair!r} is no pair", hint=hint, code="bad-setting")
+        if url.startswith(begins):
+            return instead + url.removeprefix(begins)
+    return url
+
+
+def place_of(where: str | Path, options: Mapping[str, Any] | None = None) -> Location | None:
+    """Return the location that a URL names, or None for a path of this machine.
+
+    Raises
+    ------
+    BadArgument
+        As `Location`; or storage options are given for a path.
+    """
+    if isinstance(where, str) and is_url(where) and not where.lower().startswith("file://"):
+        return Location(where, options)
+    if options:
+        hint = "storage_options say how to get into a bucket: s3://BUCKET/STORE.zarr"
+        raise BadArgument(f"{where} is on this machine; storage_options mean nothing there", hint=hint)
+    return None
