@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 __all__ = ["Progress", "Report", "Stage", "ignore"]
 
-Stage = Literal["read", "scan", "write", "check", "publish", "sessions"]
+Stage = Literal["read", "scan", "write", "check", "publish", "sessions", "download", "copy"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from reprlib import repr as in_short
 
-__all__ = ["seconds_text", "shown"]
+__all__ = ["human_bytes", "seconds_text", "shown"]
 
 NANOSECOND = 10**9
+
+
+def human_bytes(n: int) -> str:
+    """Return a number of bytes for people.
+
+    Examples
+    --------
+    >>> human_bytes(999), human_bytes(42_300_000)
+    ('999 B', '42.3 MB')
+    """
+    size = float(n)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
 
 
 def shown(number: object) -> str:

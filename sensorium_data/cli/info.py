@@ -1,16 +1,12 @@
-"""`sensorium-data info STORE`."""
+"""`sensorium-data info STORE` and `sensorium-data info NAME`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from sensorium_data.cli.options import json_option, store_argument
+from sensorium_data.cli.entries import catalog_option, complete, entry_text, one_meant
+from sensorium_data.cli.options import json_option
 from sensorium_data.cli.output import emit_json, out
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["command"]
 
@@ -21,13 +17,26 @@ __all__ = ["command"]
 Examples:
   sensorium-data info mouse-F.zarr
   sensorium-data info mouse-F.zarr --json
+  sensorium-data info mouse-F
 
-Exit codes: 0, 4 no such store, 5 not a store, or damaged.""",
+Exit codes: 0, 2 a name that several entries share, 4 no such store or name, 5 not a store, or damaged.""",
 )
-@store_argument
+@click.argument("store", metavar="STORE|NAME", shell_complete=complete)
+@catalog_option
 @json_option
-def command(store: Path, as_json: bool) -> None:
-    """Say what STORE holds, how big it is and where it comes from; with --json, its session document."""
+def command(store: str, catalogs: tuple[str, ...], as_json: bool) -> None:
+    """Say what STORE holds, how big it is and where it comes from; with --json, its session document.
+
+    Of NAME, an entry of the catalog: its files, licence and citation, what it asks for, and how it is fetched; with --json,
+    the entry. What exists here under that name is a store.
+    """
+    entry = one_meant(store, catalogs)
+    if entry is not None:
+        if as_json:
+            emit_json(entry.model_dump(mode="json"))
+        else:
+            out(entry_text(entry))
+        return
     from sensorium_data.handle import SessionHandle
     from sensorium_data.viewing.describe import as_text
 

@@ -1,22 +1,27 @@
-"""`sensorium-data ls [FOLDER]`."""
+"""`sensorium-data ls [FOLDER|NAME]`."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from sensorium_data.cli.entries import catalog_option, complete, entries_meant
 from sensorium_data.cli.failures import of_system
-from sensorium_data.cli.options import PATH, json_option
+from sensorium_data.cli.options import json_option
 from sensorium_data.cli.output import emit_json, error_text, out, say, table
-from sensorium_data.errors import NotFound, SensoriumError
+from sensorium_data.errors import BadArgument, NotFound, SensoriumError
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable
+
+    from sensorium_data.schemas import Entry
 
 __all__ = ["command"]
 
+CATALOG_HEADER = ("collection", "name", "mouse", "neurons", "size", "licence", "token")
 HEADER = ("store", "session", "mouse", "neurons", "trials", "preset", "size")
 
 
@@ -83,20 +88,8 @@ def _cells(path: Path, row: dict[str, Any] | SensoriumError) -> tuple[str, ...]:
     return (row["store"], row["session"], row["mouse"], *counts, row["preset"], human_bytes(row["bytes"]))
 
 
-@click.command(
-    "ls",
-    epilog="""\b
-Examples:
-  sensorium-data ls
-  sensorium-data ls stores/ --json
-
-Exit codes: 0, 4 no such folder, 5 a store is damaged, or of another layout; the others are listed.""",
-)
-@click.argument("folder", type=PATH, default=".")
-@json_option
-@click.pass_context
-def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
-    """List the session stores in FOLDER (here by default)."""
+def _list_stores(folder: Path, *, as_json: bool) -> bool:
+    """Print the stores in a folder; return whether one of them is damaged."""
     found = [(path, _row(path)) for path in _stores(folder)]
     wrong = [row for _, row in found if isinstance(row, SensoriumError)]
     if as_json:
@@ -107,5 +100,58 @@ def command(ctx: click.Context, folder: Path, as_json: bool) -> None:
         out(table([HEADER, *(_cells(path, row) for path, row in found)], right=(3, 4, 6)))
         for error in wrong:
             say(error_text(error))
-    if wrong:
+    return bool(wrong)
+
+
+def _list_entries(entries: Iterable[Entry], *, as_json: bool) -> None:
+    from sensorium_data.catalogs.merged import row_of
+
+    if as_json:
+        emit_json([_plain(entry) for entry in entries])
+        return
+    rows = [(entry.collection, row_of(entry)) for entry in entries]
+    cells = [(collection, *row[:3], row[3] or "?", *row[4:]) for collection, row in rows]
+    out(table([CATALOG_HEADER, *cells], right=(3, 4)))
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    fields = ("name", "collection", "key", "mouse", "kind", "reader", "n_neurons", "licence")
+    token = entry.credentials.environment if entry.credentials else None
+    return {field: getattr(entry, field) for field in fields} | {"bytes": entry.size, "token": token}
+
+
+@click.command(
+    "ls",
+    epilog="""\b
+Examples:
+  sensorium-data ls
+  sensorium-data ls 'sensorium2023/*'
+  sensorium-data ls .
+  sensorium-data ls stores/ --json
+
+Exit codes: 0, 2 a name that several entries share, 4 no such folder or name, 5 a store is damaged, or of
+another layout; the others are listed.""",
+)
+@click.argument("where", required=False, metavar="[FOLDER|NAME]", shell_complete=complete)
+@catalog_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, where: str | None, catalogs: tuple[str, ...], as_json: bool) -> None:
+    """List what can be fetched, the part of it that NAME means, or the session stores in FOLDER.
+
+    NAME is an entry, the letter of a mouse, a key, a collection, or a pattern of these. What exists here under that name is
+    a folder.
+    """
+    from sensorium_data.remote import is_url
+
+    if where is None:
+        from sensorium_data.catalogs import catalog
+
+        _list_entries(catalog(*catalogs).values(), as_json=as_json)
+    elif is_url(where):
+        hint = f"`sensorium-data info {where}` says what a store holds"
+        raise BadArgument(f"{where}: only folders of this machine are listed", hint=hint, code="remote-folder")
+    elif (found := entries_meant(where, catalogs)) is not None:
+        _list_entries(found, as_json=as_json)
+    elif _list_stores(Path(where), as_json=as_json):
         ctx.exit(5)

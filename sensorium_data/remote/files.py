@@ -138,24 +138,25 @@ def _understood(place: Location, call: Callable[[], T]) -> T:
     """Return what a client answers, with what it raises made ours; its text is not repeated, as it may say too much."""
     try:
         return call()
-    except FileNotFoundError:
-        raise not_there(place) from None
-    except PermissionError:
-        raise denied(place) from None
-    except TimeoutError:
-        raise Passing("did not answer in time") from None
-    except BadArgument:
+    except (BadArgument, Passing):
         raise
-    except TypeError as error:  # an option that the client learns of only now
-        raise _not_taken(place, error) from None
-    except ImportError as error:
-        raise BadArgument(
-            f"{place}: needs {error.name}", hint="`pip install 'sensorium-data[cloud]'`", code="no-client"
-        ) from None
     except Exception as error:  # noqa: BLE001  # clients of five makes, each with exceptions of its own
-        if any(word in f"{type(error).__name__} {error}" for word in DENIED):
-            raise denied(place) from None
-        raise Passing(f"did not answer as it should ({type(error).__name__})") from None
+        raise _ours(place, error) from None
+
+
+def _ours(place: Location, error: Exception) -> Exception:
+    if isinstance(error, FileNotFoundError):
+        return not_there(place)
+    if isinstance(error, PermissionError) or any(word in f"{type(error).__name__} {error}" for word in DENIED):
+        return denied(place)
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return Passing("did not answer in time")
+    if isinstance(error, ImportError):
+        hint = "`pip install 'sensorium-data[cloud]'`"
+        return BadArgument(f"{place}: needs {error.name}", hint=hint, code="no-client")
+    if isinstance(error, TypeError):  # an option that the client learns of only now
+        return _not_taken(place, error)
+    return Passing(f"did not answer as it should ({type(error).__name__})")
 
 
 def _not_taken(place: Location, error: Exception) -> BadArgument:

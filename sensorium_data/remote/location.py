@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
+from urllib.request import url2pathname
 
 from sensorium_data.errors import BadArgument
 from sensorium_data.settings import settings
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["Location", "is_url", "mirrored", "place_of"]
+__all__ = ["Location", "is_url", "mirrored", "placed"]
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 SAFE = "/:@!$&'()*+,;=~-._%"  # in a path; `%` as it may be quoted already
@@ -152,17 +151,35 @@ def mirrored(url: str) -> str:
     return url
 
 
-def place_of(where: str | Path, options: Mapping[str, Any] | None = None) -> Location | None:
-    """Return the location that a URL names, or None for a path of this machine.
+def placed(where: str | Path | Location, options: Mapping[str, Any] | None = None) -> Path | Location:
+    """Return the location that a URL names, or the path of this machine.
+
+    Parameters
+    ----------
+    where : str, Path or Location
+        ``file://`` is a path as well.
+    options : mapping, optional
+        Storage options, of a URL alone.
 
     Raises
     ------
     BadArgument
         As `Location`; or storage options are given for a path.
+
+    Examples
+    --------
+    >>> placed("s3://bucket/mouse.zarr"), placed("file:///stores/mouse.zarr")
+    (Location('s3://bucket/mouse.zarr'), PosixPath('/stores/mouse.zarr'))
     """
-    if isinstance(where, str) and is_url(where) and not where.lower().startswith("file://"):
-        return Location(where, options)
+    if isinstance(where, Location):
+        return where
+    if isinstance(where, str) and is_url(where):
+        if not where.lower().startswith("file://"):
+            return Location(where, options)
+        where = url2pathname(where[7:])
     if options:
         hint = "storage_options say how to get into a bucket: s3://BUCKET/STORE.zarr"
-        raise BadArgument(f"{where} is on this machine; storage_options mean nothing there", hint=hint)
-    return None
+        raise BadArgument(
+            f"{where} is on this machine; storage_options mean nothing there", hint=hint, code="storage-options"
+        )
+    return Path(where)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from sensorium_data.schemas.base import Document
+from sensorium_data.schemas.catalog import CatalogDocument, CatalogFile, CatalogTier, Credentials, Entry
 from sensorium_data.schemas.neuron import Column, Neuron, NeuronTable
 from sensorium_data.schemas.report import (
     CheckReport,
@@ -47,6 +48,9 @@ from sensorium_data.schemas.trial import ROLES, Role, Tier, Trial, TrialTable
 __all__ = [
     "DOCUMENTS",
     "ROLES",
+    "CatalogDocument",
+    "CatalogFile",
+    "CatalogTier",
     "Channel",
     "CheckReport",
     "Citation",
@@ -55,7 +59,9 @@ __all__ = [
     "Column",
     "ConvertOptions",
     "ConvertReport",
+    "Credentials",
     "Document",
+    "Entry",
     "Equality",
     "Existing",
     "ExplicitClock",
@@ -99,4 +105,5 @@ DOCUMENTS: dict[str, type[Document]] = {
     "check-report": CheckReport,
     "convert-report": ConvertReport,
     "collection-report": CollectionReport,
+    "catalog": CatalogDocument,
 }
