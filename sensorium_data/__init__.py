@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from sensorium_data import errors as errors
+    from sensorium_data.catalogs import catalog as catalog
     from sensorium_data.conversion import audit_source as audit
     from sensorium_data.conversion import convert as convert
     from sensorium_data.conversion import convert_all as convert_all
@@ -38,6 +39,7 @@ __all__ = [
     "StimulusGroups",
     "__version__",
     "audit",
+    "catalog",
     "convert",
     "convert_all",
     "errors",
@@ -57,6 +59,7 @@ _HOME = {
     "SignalData": "writing",
     "StimulusGroups": "stimuli",
     "audit": "conversion",
+    "catalog": "catalogs",
     "convert": "conversion",
     "convert_all": "conversion",
     "open_session": "views",

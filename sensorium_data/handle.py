@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +11,15 @@ from sensorium_data.cached import cached_property
 from sensorium_data.clock_documents import clock_of, trial_grid
 from sensorium_data.errors import BadArgument, NoSuchItem, counted, near_miss
 from sensorium_data.grid import NANOSECOND
+from sensorium_data.remote import Location, placed
 from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
 from sensorium_data.store.layout import Paths
 from sensorium_data.store.opened import OpenStore
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from sensorium_data.clock import Clock
@@ -33,10 +36,13 @@ class SessionHandle:
     Parameters
     ----------
     where : str or Path
-        The store.
+        The store: a path, or a URL (``s3://``, ``gs://``, ``az://``, ``https://``).
     selected : (selected,) int64, optional
         Rows of the neuron table to keep, in the order to keep them in; None keeps all. What is read of the store has
         these neurons alone.
+    storage_options : mapping, optional
+        How to get in, for a URL: what fsspec's file system for it takes. They go along where the handle is pickled, and are
+        never shown.
 
     Attributes
     ----------
@@ -50,21 +56,31 @@ class SessionHandle:
         Nothing is there.
     StoreInvalid
         It is no session store, of another layout, or damaged at the root.
+    StorageFailed
+        A URL cannot be reached, or lets nobody in.
     BadArgument
-        The rows are not those of neurons, or one is named twice.
+        It is a URL that cannot be used; or the rows are not those of neurons, or one is named twice.
     """
 
     selected: NDArray[np.int64] | None = None
 
-    def __init__(self, where: str | Path, selected: NDArray[np.int64] | None = None) -> None:
-        self.store = OpenStore(Path(where))
-        self.where = str(where)
+    def __init__(
+        self,
+        where: str | Path | Location,
+        selected: NDArray[np.int64] | None = None,
+        *,
+        storage_options: Mapping[str, Any] | None = None,
+    ) -> None:
+        place = placed(where, storage_options)
+        self.store = OpenStore(place)
+        self.where = str(place) if isinstance(place, Location) else str(where)
         if selected is not None:
             self.selected = _of_table(selected, self.document.neurons.n, self.where)
 
     def __reduce__(self) -> tuple[type[SessionHandle], tuple[object, ...]]:
         """Pickle as a recipe: no open file crosses a process."""
-        return type(self), (self.where,) if self.selected is None else (self.where, self.selected)
+        place = self.store.path if isinstance(self.store.path, Location) else self.where
+        return type(self), (place,) if self.selected is None else (place, self.selected)
 
     def select(self, rows: NDArray[np.int64]) -> SessionHandle:
         """Return the same session with some of its neurons.

@@ -244,13 +244,18 @@ def _together(faults: Mapping[str, SensoriumError], n: int) -> SensoriumError:
     return kind(what, hint=errors[0].hint, problems=problems, code=codes.pop() if len(codes) == 1 else None)
 
 
-def open_sessions(wheres: Opened | Iterable[Opened]) -> SessionSet:
+def open_sessions(
+    wheres: Opened | Iterable[Opened], *, storage_options: Mapping[str, object] | None = None
+) -> SessionSet:
     """Open several session stores; nothing but their roots is read.
 
     Parameters
     ----------
     wheres : path, pattern, Session, or iterable of them
-        A pattern such as ``stores/*.zarr`` stands for the session stores that it matches, sorted by name.
+        A pattern such as ``stores/*.zarr`` stands for the session stores that it matches, sorted by name; of a bucket,
+        ``s3://bucket/*.zarr``, it needs one that may be listed.
+    storage_options : mapping, optional
+        How to get in where they are URLs; see `open_session`.
 
     Raises
     ------
@@ -270,4 +275,4 @@ def open_sessions(wheres: Opened | Iterable[Opened]) -> SessionSet:
     >>> len(open_sessions(f"{folder}/*.zarr"))
     1
     """
-    return SessionSet(opened(wheres))
+    return SessionSet(opened(wheres, storage_options))

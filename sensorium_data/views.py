@@ -272,14 +272,18 @@ class Session:
 
 
 def open_session(where: str | Path, *, storage_options: Mapping[str, object] | None = None) -> Session:
-    """Open a session store; nothing but its root is read.
+    """Open a session store, on this machine or at a URL; nothing but its root is read.
+
+    Of a store at a URL root and sidecar are fetched, side by side: tables and small signals come out of the sidecar, and
+    of the rest the chunks that are looked at, by one request for each run of them.
 
     Parameters
     ----------
     where : str or Path
-        The store.
+        The store: a path, or ``s3://``, ``gs://``, ``az://``, ``https://`` or another URL that fsspec knows.
     storage_options : mapping, optional
-        For remote stores.
+        How to get in at a URL, as fsspec's file system for it takes them. Without any, what a profile or the environment
+        says holds, and else the place is asked as anybody may.
 
     Raises
     ------
@@ -287,6 +291,10 @@ def open_session(where: str | Path, *, storage_options: Mapping[str, object] | N
         Nothing is there.
     StoreInvalid
         It is no session store, of another layout, or damaged at the root.
+    StorageFailed
+        The URL cannot be reached, or lets nobody in.
+    BadArgument
+        The URL, or what it needs, is not known here.
 
     Examples
     --------
@@ -295,5 +303,4 @@ def open_session(where: str | Path, *, storage_options: Mapping[str, object] | N
     >>> sd.open_session(make_session(tempfile.mkdtemp())).trial(0)["video"].dims
     ('time', 'y', 'x')
     """
-    del storage_options
-    return Session(SessionHandle(where))
+    return Session(SessionHandle(where, storage_options=storage_options))

@@ -25,8 +25,8 @@ __all__ = ["VERBS", "cli", "main"]
 VERBS = {
     "demo": "Make a small mouse, convert it, check it, open it; no network needed.",
     "convert": "Turn a published recording into a verified session store.",
-    "ls": "List the session stores in a folder.",
-    "info": "Say what a store holds, how big it is and where it comes from.",
+    "ls": "List what can be fetched, or the session stores in a folder.",
+    "info": "Say what a store or an entry of the catalog holds, how big it is and where it comes from.",
     "check": "Check a store, or prove it equal to its source.",
     "stats": "Show the statistics of a store's signals.",
     "stimuli": "Show which films sessions share, and whether training sets hold test films.",

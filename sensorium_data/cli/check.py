@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sensorium_data.cli.options import PATH, json_option, quiet_option
+from sensorium_data.cli.options import PLACE, json_option, quiet_option
 from sensorium_data.cli.output import emit_json, out, progress_bars
 from sensorium_data.errors import SourceInvalid
 
@@ -109,8 +109,10 @@ def _row_line(row: dict[str, Any]) -> str:
     return f"{row['code']:20} {row['severity']:8} {row['text']}{outside}"
 
 
-def _is_source(path: Path) -> bool:
+def _is_source(path: str | Path) -> bool:
     """True for what can only be a published recording: a folder without the root of a Zarr store, or a zip."""
+    if isinstance(path, str):
+        return _is_source_at(path)
     if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a folder is closed or a name too long
         return not os.path.lexists(path / "zarr.json")
     try:
@@ -122,7 +124,15 @@ def _is_source(path: Path) -> bool:
         return False  # whatever is wrong with the path, opening it as a store says so
 
 
-def _audit(source: Path, codes: list[str] | None, reader: str | None, report: Report) -> CheckReport:
+def _is_source_at(url: str) -> bool:
+    """True for a zip at a URL, and for any other place where no root of a Zarr store is."""
+    from sensorium_data.remote import Location, open_objects
+
+    place = Location(url)
+    return place.name.endswith(".zip") or open_objects(place).head("zarr.json") is None
+
+
+def _audit(source: str | Path, codes: list[str] | None, reader: str | None, report: Report) -> CheckReport:
     from sensorium_data.conversion import audit_source
 
     try:
@@ -146,8 +156,13 @@ Examples:
 
 Exit codes: 0 sound, 5 wrong, 4 no such store or source.""",
 )
-@click.argument("path", type=PATH, required=False, metavar="STORE|SOURCE")  # --list needs none
-@click.option("--against", type=PATH, metavar="SOURCE", help="Compare every value of a store with this folder or zip.")
+@click.argument("path", type=PLACE, required=False, metavar="STORE|SOURCE")  # --list needs none
+@click.option(
+    "--against",
+    type=PLACE,
+    metavar="SOURCE",
+    help="Compare every value of a store with this folder or zip, of this machine or at a URL.",
+)
 @click.option("--select", multiple=True, metavar="CODE", help="Run only this check; may be given more than once.")
 @click.option("--reader", metavar="NAME", help="Reader of a source; by default the one that recognises the content.")
 @click.option("--list", "list_checks", is_flag=True, help="List the checks and stop.")
@@ -155,7 +170,7 @@ Exit codes: 0 sound, 5 wrong, 4 no such store or source.""",
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, path: Path | None, against: Path | None, select: tuple[str, ...], reader: str | None,
+    ctx: click.Context, path: str | Path | None, against: str | Path | None, select: tuple[str, ...], reader: str | None,
     list_checks: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Check a store: schema, shapes, clocks, the digest of every chunk, statistics recomputed.

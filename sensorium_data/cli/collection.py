@@ -29,7 +29,7 @@ def announce(planned: CollectionReport, free_bytes: int) -> str:
     free_bytes : int
         At the target.
     """
-    from sensorium_data.viewing.describe import human_bytes
+    from sensorium_data.spelling import human_bytes
 
     work = [session for session in planned.sessions if session.status == "planned"]
     sizes = (
@@ -74,7 +74,7 @@ def _lines(report: CollectionReport) -> Iterator[str]:
 
 
 def _row(session: ConvertReport) -> tuple[str, ...]:
-    from sensorium_data.viewing.describe import human_bytes
+    from sensorium_data.spelling import human_bytes
 
     size = human_bytes(session.source_bytes if session.status == "planned" else session.store_bytes)
     return session.key, session.status, size, _codes(session.notes)

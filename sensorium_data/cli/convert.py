@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sensorium_data.cli.options import PATH, json_option, quiet_option
+from sensorium_data.cli.options import PLACE, json_option, quiet_option
 from sensorium_data.cli.output import emit_json, out, progress_bars, say
 from sensorium_data.errors import StorageFailed
 
@@ -28,23 +28,24 @@ def _free(target: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _as_zip(source: Path) -> str:
+def _as_zip(source: str | Path) -> str:
     """Return how big a zip is on the disk: sizes of sources are those of their unpacked files."""
-    from sensorium_data.viewing.describe import human_bytes
+    from sensorium_data.spelling import human_bytes
 
-    return f" ({human_bytes(source.stat().st_size)} as a zip)" if source.is_file() else ""
+    here = isinstance(source, Path) and source.is_file()
+    return f" ({human_bytes(Path(source).stat().st_size)} as a zip)" if here else ""
 
 
-def summary(report: ConvertReport, source: Path) -> str:
+def summary(report: ConvertReport, source: str | Path) -> str:
     """Return the outcome of a conversion in a few lines.
 
     Parameters
     ----------
     report : ConvertReport
-    source : Path
+    source : str or Path
         What was converted.
     """
-    from sensorium_data.viewing.describe import human_bytes
+    from sensorium_data.spelling import human_bytes
 
     share = report.store_bytes / max(1, report.source_bytes)
     trials = f"{report.n_trials} trials ({report.n_withheld} withheld, {report.n_missing} missing)"
@@ -59,8 +60,8 @@ def summary(report: ConvertReport, source: Path) -> str:
     return "\n".join(lines)
 
 
-def _read_line(planned: ConvertReport, source: Path, target: Path, verb: str) -> str:
-    from sensorium_data.viewing.describe import human_bytes
+def _read_line(planned: ConvertReport, source: str | Path, target: Path, verb: str) -> str:
+    from sensorium_data.spelling import human_bytes
 
     return (
         f"{verb} {planned.reader} recording {planned.key}: {planned.n_neurons:,} neurons, {planned.n_trials} trials, "
@@ -80,7 +81,7 @@ def _require_writable(target: Path) -> None:
         raise StorageFailed(f"{folder}: cannot be written, and {target} would be made there", hint=hint)
 
 
-def _plan_lines(planned: ConvertReport, source: Path, target: Path) -> list[str]:
+def _plan_lines(planned: ConvertReport, source: str | Path, target: Path) -> list[str]:
     """Return what a conversion would do, in lines for people."""
     if planned.status != "planned":
         return [f"would leave {target} as it is ({planned.status})"]
@@ -88,7 +89,7 @@ def _plan_lines(planned: ConvertReport, source: Path, target: Path) -> list[str]
     return [_read_line(planned, source, target, "would read"), f"{verb} {target}"]
 
 
-def _require_two(ctx: click.Context, param: click.Parameter, value: tuple[Path, ...]) -> tuple[Path, ...]:
+def _require_two(ctx: click.Context, param: click.Parameter, value: tuple[str | Path, ...]) -> tuple[str | Path, ...]:
     """Tell the target from the sources: click alone would take the only word for the target."""
     if len(value) < 2 and not ctx.resilient_parsing:
         missing = "'TARGET'" if value else "'SOURCE'"
@@ -104,12 +105,13 @@ Examples:
   sensorium-data convert mouse-F/ mouse-F.zarr --precision source --existing replace
   sensorium-data convert mouse-F.zip mouse-F.zarr --dry-run
   sensorium-data convert 'in/*.zip' stores/
+  sensorium-data convert https://example.org/dynamic29515-10-12.zip mouse-F.zarr
   sensorium-data convert 'in/*.zip' stores/ --scheduler tcp://10.0.0.1:8786
 
 Exit codes: 0, 2, 4, 5, 6, 7, 130 (see `sensorium-data --help`); of several sessions that of the
 worst failure.""",
 )
-@click.argument("paths", nargs=-1, type=PATH, metavar="SOURCE... TARGET", callback=_require_two)
+@click.argument("paths", nargs=-1, type=PLACE, metavar="SOURCE... TARGET", callback=_require_two)
 @click.option("--reader", metavar="NAME", help="Reader to use; by default the one that recognises the content.")
 @click.option("--preset", type=click.Choice(["compact", "fast", "portable"]), default="compact", show_default=True,
               help="Smallest; uncompressed; or codecs that every implementation of Zarr reads.")  # fmt: skip
@@ -126,12 +128,12 @@ worst failure.""",
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, paths: tuple[Path, ...], reader: str | None, preset: str, precision: str, existing: str | None,
+    ctx: click.Context, paths: tuple[str | Path, ...], reader: str | None, preset: str, precision: str, existing: str | None,
     allow_nan: bool, scheduler: str | None, dry_run: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Turn a published recording into a verified session store, or many into a folder of stores.
 
-    SOURCE is the folder or the zip of one recording, read in place and never written. TARGET is the store to make: it
+    SOURCE is the folder or the zip of one recording, read in place and never written, at a URL as well. TARGET is the store to make: it
     appears when it is whole and checked. An interrupted conversion goes on when the same command is run again.
 
     With several sources, or a pattern such as 'in/*.zip', TARGET is a folder and every store is named after the key of
@@ -140,6 +142,7 @@ def command(
     from sensorium_data.conversion.patterns import is_pattern
 
     *sources, target = paths
+    target = Path(target)
     many = len(sources) > 1 or is_pattern(sources[0])
     choices = {
         "reader": reader,
@@ -165,7 +168,7 @@ class _Run:
     quiet: bool
     as_json: bool
 
-    def one(self, source: Path) -> None:
+    def one(self, source: str | Path) -> None:
         """Convert one recording."""
         from sensorium_data.conversion import convert, plan_only
 
@@ -182,7 +185,7 @@ class _Run:
             done = convert(source, target, client=client, report=report, **self.choices)
         self._tell(done, summary(done, source))
 
-    def many(self, sources: list[Path]) -> int:
+    def many(self, sources: list[str | Path]) -> int:
         """Convert several recordings and return what the command ends with."""
         from sensorium_data.cli.collection import announce, show
         from sensorium_data.conversion import convert_all, plan_all

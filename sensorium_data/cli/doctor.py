@@ -71,7 +71,7 @@ Exit codes: 0, 2 a setting cannot be read.""",
 @json_option
 def command(as_json: bool) -> None:
     """Say which versions, readers, settings and disks this installation sees."""
-    from sensorium_data.viewing.describe import human_bytes
+    from sensorium_data.spelling import human_bytes
 
     facts = _facts()
     if as_json:

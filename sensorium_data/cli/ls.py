@@ -80,7 +80,7 @@ def _row(path: Path) -> dict[str, Any] | SensoriumError:
 
 
 def _cells(path: Path, row: dict[str, Any] | SensoriumError) -> tuple[str, ...]:
-    from sensorium_data.viewing.describe import human_bytes
+    from sensorium_data.spelling import human_bytes
 
     if isinstance(row, SensoriumError):
         return (str(path), f"error[{row.code}]", "", "", "", "", "")

@@ -13,7 +13,7 @@ from sensorium_data.errors import BadArgument, StoreInvalid
 from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import Stimulus, Trial
 from sensorium_data.sources import open_source
-from sensorium_data.sources.members import MemberError, digest_of
+from sensorium_data.sources.members import MemberError, digest_of, located
 from sensorium_data.store.layout import Paths
 from sensorium_data.store.rows import RowReader
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sensorium_data.remote import Location
     from sensorium_data.schemas import Equality, Finding
     from sensorium_data.sources import RawTrial
     from sensorium_data.store.opened import OpenStore
@@ -39,14 +40,14 @@ AGAINST_CODES = (
 
 
 def check_against(
-    store: OpenStore, source: str | Path, report: Report = ignore
+    store: OpenStore, source: str | Path | Location, report: Report = ignore
 ) -> tuple[list[Finding], list[Equality]]:
     """Compare every value of a store with the recording it claims to hold.
 
     Parameters
     ----------
     store : OpenStore
-    source : str or Path
+    source : str, Path or URL
         Folder or zip; it need not be the very file that was converted, only the same recording.
     report : callable
 
@@ -65,6 +66,7 @@ def check_against(
     if store.session.provenance.source_digest is None:
         what = f"{store.path} was written from arrays; there is no published source to hold it against"
         raise BadArgument(what, hint="`check` without --against proves it sound", code="no-source")
+    source = located(source)
     _, raw = open_source(source, store.session.provenance.reader)
     comparison = Comparison(store, raw)
     comparison.digests |= raw.digests

@@ -15,14 +15,16 @@ from sensorium_data.conversion.finite import infinite_tables
 from sensorium_data.errors import SourceInvalid, listed
 from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import CheckReport, Finding
-from sensorium_data.sources.members import named, open_members
+from sensorium_data.sources.members import located, open_members
 from sensorium_data.sources.registry import source_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import Any
 
     from sensorium_data.errors import Problem
+    from sensorium_data.remote import Location
     from sensorium_data.sources import RawSession
 
 __all__ = ["audit_source"]
@@ -33,18 +35,21 @@ SERIOUS = ("error", "warning", "note")
 
 
 def audit_source(
-    source: str | Path, *, reader: str | None = None, codes: Sequence[str] | None = None, report: Report = ignore
-) -> CheckReport:
+    source: str | Path | Location, *, reader: str | None = None, codes: Sequence[str] | None = None,
+    storage_options: Mapping[str, Any] | None = None, report: Report = ignore,
+) -> CheckReport:  # fmt: skip
     """Look for the known faults of published recordings; nothing is written.
 
     Parameters
     ----------
-    source : str or Path
+    source : str, Path or URL
         Folder or zip of one recording.
     reader : str, optional
         Name of a reader; by default the one that recognises the content.
     codes : sequence of str, optional
         Only these audits; all by default. What cannot be read is reported in any case.
+    storage_options : mapping, optional
+        How to get into the bucket that the source lies in, as its fsspec file system takes it.
     report : callable
         Receives `Progress` records.
 
@@ -60,6 +65,8 @@ def audit_source(
         Nothing is at the path, or no such reader is installed.
     SourceInvalid
         No reader recognises the source, or it is no folder and no zip.
+    StorageFailed
+        The server of a URL cannot be reached or lets nobody in.
     BadArgument
         A code that no audit has.
 
@@ -72,7 +79,7 @@ def audit_source(
     (True, ['padded to 36 samples; valid lengths: 17 of 30, 4 of 32, 3 of 31, 2 of 24, 1 of 29'])
     """
     audits = chosen_audits(codes)
-    source = named(source)
+    source = located(source, storage_options)
     report(Progress("read", 0, 1, "sources", str(source)))
     try:
         members = open_members(source)

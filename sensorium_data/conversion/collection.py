@@ -16,6 +16,7 @@ from sensorium_data.conversion.pipeline import options_of
 from sensorium_data.conversion.sessiontask import SessionTask, convert_on_worker, require_written
 from sensorium_data.errors import BadArgument, NoSuchItem, Problem, SensoriumError, SourceInvalid, TargetExists
 from sensorium_data.progress import Progress, Report, ignore
+from sensorium_data.remote import Location
 from sensorium_data.schemas import CollectionReport, ConvertReport, Existing, Precision, Preset
 from sensorium_data.settings import settings
 from sensorium_data.sources import open_source
@@ -24,7 +25,7 @@ from sensorium_data.store.publish import storage_errors
 from sensorium_data.store.target import is_store, settle_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
 __all__ = ["convert_all", "plan_all"]
 
@@ -41,6 +42,7 @@ def convert_all(
     precision: Precision = "float32",
     existing: Existing = "resume",
     allow_nan: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
     client: Any = None,  # noqa: ANN401  # a dask.distributed.Client, which is not a dependency
     report: Report = ignore,
 ) -> CollectionReport:
@@ -52,11 +54,13 @@ def convert_all(
     Parameters
     ----------
     sources : str, Path, or iterable of them
-        Folders and zips, and patterns such as ``in/*.zip``; read, never written.
+        Folders and zips, URLs of them, and patterns such as ``in/*.zip``; read, never written.
     folder : str or Path
         Where the stores go; made if it is not there.
     reader, preset, precision, existing, allow_nan
         As for `convert`, for every session; `existing` is ``resume`` where nothing is said.
+    storage_options : mapping, optional
+        As for `convert`, for every source that is a URL.
     client : dask.distributed.Client, optional
         Convert on a cluster: a session is a task, which uses all threads of its worker. Every worker must see sources
         and folder under the same path.
@@ -92,7 +96,7 @@ def convert_all(
     """
     options_of(preset, precision, allow_nan, existing)
     like = SessionTask("", "", reader, preset, precision, existing, allow_nan)
-    collection = _opened(sources, named(folder), like, report)
+    collection = _opened(sources, named(folder), storage_options, like, report)
     found = _converted_here(collection, report) if client is None else _converted_there(collection, client)
     with closing(found):
         for number, outcome in found:
@@ -103,7 +107,8 @@ def convert_all(
 
 def plan_all(
     sources: Sources, folder: str | Path, *, reader: str | None = None, preset: Preset = "compact",
-    precision: Precision = "float32", existing: Existing = "resume", allow_nan: bool = False, report: Report = ignore,
+    precision: Precision = "float32", existing: Existing = "resume", allow_nan: bool = False,
+    storage_options: Mapping[str, Any] | None = None, report: Report = ignore,
 ) -> CollectionReport:  # fmt: skip
     """Return what `convert_all` would do, from names, headers and tables alone; nothing is written.
 
@@ -111,7 +116,7 @@ def plan_all(
     """
     options_of(preset, precision, allow_nan, existing)
     like = SessionTask("", "", reader, preset, precision, existing, allow_nan)
-    collection = _opened(sources, named(folder), like, report)
+    collection = _opened(sources, named(folder), storage_options, like, report)
     with ThreadPoolExecutor(settings().n_threads) as pool:
         planned = pool.map(lambda task: _attempt(task.plan), collection.tasks.values())
         collection.outcomes |= dict(zip(collection.tasks, planned, strict=True))
@@ -123,7 +128,7 @@ class _Collection:
     """Sources by number, the tasks of those that could be opened, and what has come of each."""
 
     folder: Path
-    sources: list[Path]
+    sources: list[Path | Location]
     keys: dict[int, str] = field(default_factory=dict)
     tasks: dict[int, SessionTask] = field(default_factory=dict)
     outcomes: dict[int, Outcome] = field(default_factory=dict)
@@ -174,10 +179,12 @@ def _attempt(action: Callable[[], ConvertReport], told: _Told | None = None) -> 
         return error
 
 
-def _opened(sources: Sources, folder: Path, like: SessionTask, report: Report) -> _Collection:
+def _opened(
+    sources: Sources, folder: Path, options: Mapping[str, Any] | None, like: SessionTask, report: Report
+) -> _Collection:
     """Open every source and return the tasks, with what is wrong where there is none."""
     _require_folder(folder)
-    collection = _Collection(folder, expand(sources, folder))
+    collection = _Collection(folder, expand(sources, folder, options))
     n = len(collection.sources)
     report(Progress("read", 0, n, "sources"))
     with ThreadPoolExecutor(settings().n_threads) as pool:
@@ -188,7 +195,7 @@ def _opened(sources: Sources, folder: Path, like: SessionTask, report: Report) -
                 collection.outcomes[number] = key
                 continue
             collection.keys[number] = key
-            collection.tasks[number] = replace(like, source=str(source), target=str(folder / f"{key}.zarr"))
+            collection.tasks[number] = replace(like, source=source, target=str(folder / f"{key}.zarr"))
     _refuse_twins(collection)
     report(Progress("sessions", 0, n, "sessions"))
     for done, number in enumerate(collection.outcomes, start=1):
@@ -206,7 +213,7 @@ def _require_folder(folder: Path) -> None:
         raise BadArgument(f"{folder} is itself a session store", hint=hint, code="target-inside-store")
 
 
-def _key_of(source: Path, reader: str | None) -> str | Exception:
+def _key_of(source: Path | Location, reader: str | None) -> str | Exception:
     """Return the key of the recording at a source, or why there is none."""
     if as_text(source) != str(source):
         text = f"{as_text(source)}: the name is not UTF-8 text"
@@ -259,7 +266,8 @@ def _converted_there(collection: _Collection, client: object) -> Generator[tuple
     numbers: list[int] = []
     for number, task in collection.tasks.items():
         try:
-            settle_target(Path(task.target), Path(task.source), task.existing)
+            here = None if isinstance(task.source, Location) else Path(task.source)
+            settle_target(Path(task.target), here, task.existing)
         except SensoriumError as error:
             yield number, error
         else:

@@ -13,14 +13,16 @@ from sensorium_data.schemas import Failure, Fault, Refusal
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sensorium_data.remote import Location
+
 __all__ = ["as_text", "failure_of", "known"]
 
 REPORT = "convert this session alone with `sensorium-data --debug convert`, which shows where, and report it"
 
 
-def as_text(path: Path) -> str:
-    """Return a path as text that any document can hold; bytes that are no UTF-8 are spelled out."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+def as_text(path: Path | Location) -> str:
+    """Return a path or a URL as text that any document can hold; bytes that are no UTF-8 are spelled out."""
+    return os.fsencode(str(path)).decode("utf-8", "backslashreplace")
 
 
 def known(error: Exception) -> SensoriumError:
@@ -42,14 +44,14 @@ def known(error: Exception) -> SensoriumError:
     return SensoriumError(f"{type(error).__name__}: {first}".removesuffix(": "), hint=REPORT, code="bug")
 
 
-def failure_of(error: Exception, source: Path, key: str) -> Failure:
+def failure_of(error: Exception, source: Path | Location, key: str) -> Failure:
     """Return the failure of a session.
 
     Parameters
     ----------
     error : Exception
         What was raised.
-    source : Path
+    source : Path or Location
     key : str
         Of the session; empty where it is not known.
     """

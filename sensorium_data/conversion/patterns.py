@@ -8,30 +8,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium_data.errors import BadArgument, NotFound, Problem
-from sensorium_data.sources.members import is_litter, named
+from sensorium_data.remote import Location, is_url
+from sensorium_data.sources.members import is_litter, located
 from sensorium_data.store.target import is_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
 __all__ = ["expand", "is_pattern"]
 
 SHOWN = 8  # names of what lies there instead
 
 
-def is_pattern(source: str | Path) -> bool:
-    """True for a name with `*`, `?` or `[…]` that is not simply there.
+def is_pattern(source: str | Path | Location) -> bool:
+    """True for a name with `*`, `?` or `[…]` that is not simply there; a URL is taken as it is.
 
     Examples
     --------
-    >>> is_pattern("in/*.zip"), is_pattern("in/a.zip")
-    (True, False)
+    >>> is_pattern("in/*.zip"), is_pattern("in/a.zip"), is_pattern("s3://bucket/a.zip?versionId=1")
+    (True, False, False)
     """
+    if isinstance(source, Location) or is_url(source):
+        return False
     return has_magic(str(source)) and not os.path.lexists(source)
 
 
-def expand(sources: str | Path | Iterable[str | Path], folder: Path) -> list[Path]:
-    """Return the sources that paths and patterns name, each once; those of a pattern sorted.
+def expand(
+    sources: str | Path | Iterable[str | Path], folder: Path, options: Mapping[str, Any] | None = None
+) -> list[Path | Location]:
+    """Return the sources that paths, URLs and patterns name, each once; those of a pattern sorted.
 
     A pattern stands for neither hidden files, nor session stores, nor the folder that the stores go into.
 
@@ -40,24 +46,33 @@ def expand(sources: str | Path | Iterable[str | Path], folder: Path) -> list[Pat
     sources : str, Path, or iterable of them
     folder : Path
         Where the stores go.
+    options : mapping, optional
+        Storage options of the sources that are URLs.
 
     Raises
     ------
     BadArgument
-        There is no source at all.
+        There is no source at all, or storage options and no URL.
     NotFound
         A pattern matches nothing; the hint says what is there.
     """
     listed = [sources] if isinstance(sources, str | Path) else list(sources)
     if not listed:
         raise BadArgument("no source is given", hint="name recordings, or a pattern such as 'in/*.zip'")
-    found: dict[str, Path] = {}
+    found: dict[str | Location, Path | Location] = {}
     unmatched: list[str] = []
     for source in listed:
-        paths = _matches(str(source), folder) if is_pattern(source) else [named(source)]
-        if not paths:
+        if is_pattern(source):
+            places: list[Path | Location] = [*_matches(str(source), folder)]
+        else:
+            places = [located(source, options if is_url(source) else None)]
+        if not places:
             unmatched.append(str(source))
-        found |= {os.path.abspath(path): path for path in paths if os.path.abspath(path) not in found}  # noqa: PTH100  # Path.absolute keeps `..`
+        for place in places:
+            found.setdefault(place if isinstance(place, Location) else os.path.abspath(place), place)  # noqa: PTH100  # Path.absolute keeps `..`
+    if options and not any(isinstance(place, Location) for place in found.values()):
+        hint = "storage_options say how to get into a bucket: s3://BUCKET/mouse.zip"
+        raise BadArgument("every source is on this machine; storage_options mean nothing there", hint=hint)
     if unmatched:
         raise _no_match(unmatched)
     return list(found.values())

@@ -23,16 +23,17 @@ from sensorium_data.conversion.shipped import big_statistics
 from sensorium_data.conversion.stimulusids import held_against_ids
 from sensorium_data.errors import BadArgument, Problem, SourceInvalid, StoreInvalid, counted, near_miss
 from sensorium_data.progress import Progress, Report, ignore
+from sensorium_data.remote import Location
 from sensorium_data.schemas import ConvertOptions, ConvertReport, Existing, Precision, Preset
 from sensorium_data.settings import settings
 from sensorium_data.sources import open_source
-from sensorium_data.sources.members import named
+from sensorium_data.sources.members import located, named
 from sensorium_data.store.check import check_codes, run_checks
 from sensorium_data.store.opened import OpenStore
 from sensorium_data.store.publish import Scratch, flush_folders, keep_only, settle_target, storage_errors, sweep_scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sensorium_data.conversion.journal import Record
@@ -55,7 +56,7 @@ def options_of(preset: str, precision: str, allow_nan: bool, existing: str) -> C
     return ConvertOptions.model_validate({"preset": preset, "precision": precision, "allow_nan": allow_nan})
 
 
-def raise_problems(source: str, facts: Sequence[dict[str, Any]]) -> None:
+def raise_problems(source: str | Location, facts: Sequence[dict[str, Any]]) -> None:
     """Raise SourceInvalid with every problem of a source, where there are any."""
     if facts:
         hint = "are the files as published? download them again; nothing was written"
@@ -70,25 +71,28 @@ def _gain(records: Sequence[Record]) -> float | None:
 
 
 def _nothing_to_do(
-    source: Path, target: Path, raw: RawSession, reader: str, options: ConvertOptions, existing: Existing, *,
+    source: Path | Location, target: Path, raw: RawSession, reader: str, options: ConvertOptions, existing: Existing, *,
     thorough: bool = True,
 ) -> ConvertReport | None:  # fmt: skip
     """Return the report where the target may stay as it is, else None; raise where it must not be touched."""
-    if settle_target(target, source, existing):
+    if settle_target(target, None if isinstance(source, Location) else source, existing):
         return skipped(target, raw.identity)
     if target.exists() and existing == "resume":
         return up_to_date(target, raw, reader, options, thorough=thorough)
     return None
 
 
-def plan_only(source: str | Path, target: str | Path, *, reader: str | None = None, preset: Preset = "compact",
-              precision: Precision = "float32", existing: Existing = "error", allow_nan: bool = False) -> ConvertReport:  # fmt: skip
+def plan_only(
+    source: str | Path | Location, target: str | Path, *, reader: str | None = None, preset: Preset = "compact",
+    precision: Precision = "float32", existing: Existing = "error", allow_nan: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> ConvertReport:  # fmt: skip
     """Return what a conversion would do, from names, headers and tables alone; nothing is written.
 
     Parameters and errors as `convert`.
     """
     options = options_of(preset, precision, allow_nan, existing)
-    source, target = named(source), named(target)
+    source, target = located(source, storage_options), named(target)
     found, raw = open_source(source, reader)
     if (done := _nothing_to_do(source, target, raw, found.name, options, existing, thorough=False)) is not None:
         return done
@@ -107,7 +111,7 @@ def plan_only(source: str | Path, target: str | Path, *, reader: str | None = No
 
 
 def convert(
-    source: str | Path,
+    source: str | Path | Location,
     target: str | Path,
     *,
     reader: str | None = None,
@@ -115,6 +119,7 @@ def convert(
     precision: Precision = "float32",
     existing: Existing = "error",
     allow_nan: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
     client: Any = None,  # noqa: ANN401  # a dask.distributed.Client, which is not a dependency
     report: Report = ignore,
 ) -> ConvertReport:
@@ -125,8 +130,8 @@ def convert(
 
     Parameters
     ----------
-    source : str or Path
-        Folder or zip of one recording; read, never written.
+    source : str, Path or URL
+        Folder or zip of one recording; read, never written. A zip at a URL is read in place, as is a folder of a bucket.
     target : str or Path
         Where the store goes.
     reader : str, optional
@@ -140,6 +145,9 @@ def convert(
         options; or replace it once the new one is whole.
     allow_nan : bool
         Let NaN in the valid part of film and responses, and infinity, through.
+    storage_options : mapping, optional
+        How to get into the bucket that the source lies in, as its fsspec file system takes it; never written down, and
+        given again when an interrupted conversion is run again.
     client : dask.distributed.Client, optional
         Run the tasks on a cluster instead of on threads of this process.
     report : callable
@@ -157,7 +165,8 @@ def convert(
     TargetExists, TargetBusy
         Something is in the way; nothing is changed.
     StorageFailed
-        Storage is full, read-only or forbidden; what was done is kept.
+        Storage is full, read-only or forbidden, or the server of a URL cannot be reached or has another object there
+        now; what was done is kept.
 
     Examples
     --------
@@ -170,12 +179,12 @@ def convert(
     """
     options = options_of(preset, precision, allow_nan, existing)
     with young_heap():
-        return _convert(named(source), named(target), reader, options, existing, client, report)
+        return _convert(located(source, storage_options), named(target), reader, options, existing, client, report)
 
 
 def _convert(
-    source: Path, target: Path, reader: str | None, options: ConvertOptions, existing: Existing, client: object,
-    report: Report,
+    source: Path | Location, target: Path, reader: str | None, options: ConvertOptions, existing: Existing,
+    client: object, report: Report,
 ) -> ConvertReport:  # fmt: skip
     report(Progress("read", 0, 1, "sources", str(source)))
     found, raw = open_source(source, reader)
@@ -189,7 +198,8 @@ def _convert(
             scratch.discard()
             return done
         root = str(scratch.root.absolute())  # the workers of a cluster have working folders of their own
-        recipe = Recipe(str(source.resolve()), found.name, raw.members.fingerprint(), options, root)
+        place = source if isinstance(source, Location) else str(source.resolve())
+        recipe = Recipe(place, found.name, raw.members.fingerprint(), options, root)
         recipe.remember(raw)
         try:
             session, checks, resumed = _build_sound(scratch, recipe, raw, client, report)

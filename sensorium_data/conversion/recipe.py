@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sensorium_data import __version__
+from sensorium_data.remote import Location
+from sensorium_data.remote.faults import changed
 from sensorium_data.sources import RawSession, open_source, reader_version
 from sensorium_data.store.layout import LAYOUT
 
@@ -22,22 +24,42 @@ JOURNAL = 2  # of the records of finished tasks; raised whenever what they hold 
 class Recipe:
     """A source, its reader and the options; small and picklable, opened once in each process.
 
-    ``fingerprint`` is cheap (names, sizes, times or checksums); a source that changed is another recipe.
+    ``fingerprint`` is cheap (names, sizes, times or checksums); a source that changed is another recipe. What lets one in
+    at a URL travels with the location to every process, and is no part of the document.
     """
 
-    source: str
+    source: str | Location
     reader: str
     fingerprint: str
     options: ConvertOptions
     scratch: str
 
     def open(self) -> RawSession:
-        """Return the recording, opened at most once in this process."""
-        return _opened((self.source, self.reader, self.fingerprint))
+        """Return the recording, opened at most once in this process.
+
+        Raises
+        ------
+        StorageFailed
+            There is another one at the URL now.
+        """
+        raw = _OPEN.get(self._key)
+        if raw is not None:
+            return raw
+        raw = open_source(self.source, self.reader)[1]
+        if isinstance(self.source, Location) and raw.members.fingerprint() != self.fingerprint:
+            raise changed(self.source)
+        self.remember(raw)
+        return raw
 
     def remember(self, raw: RawSession) -> None:
         """Keep a recording that is open already, so that this process does not open it again."""
-        _keep((self.source, self.reader, self.fingerprint), raw)
+        _OPEN[self._key] = raw
+        while len(_OPEN) > KEPT:
+            _OPEN.pop(next(iter(_OPEN), self._key), None)  # another thread may have done it
+
+    @property
+    def _key(self) -> tuple[str | Location, str, str]:
+        return self.source, self.reader, self.fingerprint
 
     def path(self, *parts: str) -> Path:
         """Return a path in the scratch folder."""
@@ -46,7 +68,7 @@ class Recipe:
     def document(self) -> dict[str, Any]:
         """Return what must be equal for a partial conversion to be gone on with."""
         return {
-            "source": self.source,
+            "source": str(self.source),
             "reader": self.reader,
             "fingerprint": self.fingerprint,
             "options": self.options.model_dump(),
@@ -57,17 +79,5 @@ class Recipe:
         }
 
 
-_OPEN: dict[tuple[str, str, str], RawSession] = {}
+_OPEN: dict[tuple[str | Location, str, str], RawSession] = {}
 KEPT = 4  # recordings a process keeps open; a recording is its tables and names, a few MB
-
-
-def _opened(key: tuple[str, str, str]) -> RawSession:
-    raw = _OPEN.get(key)
-    return _keep(key, open_source(key[0], key[1])[1]) if raw is None else raw
-
-
-def _keep(key: tuple[str, str, str], raw: RawSession) -> RawSession:
-    _OPEN[key] = raw
-    while len(_OPEN) > KEPT:
-        _OPEN.pop(next(iter(_OPEN), key), None)  # another thread may have done it
-    return raw

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sensorium_data.conversion.pipeline import convert, plan_only
 from sensorium_data.conversion.worker import require_seen, whole_worker
 from sensorium_data.errors import NotFound, TargetBusy
+from sensorium_data.remote import Location
 
 if TYPE_CHECKING:
     from sensorium_data.progress import Report
@@ -26,7 +27,7 @@ PAUSE_S = 0.2
 class SessionTask:
     """The arguments of `convert` for one session, by the same names; small and picklable."""
 
-    source: str
+    source: str | Path | Location
     target: str
     reader: str | None
     preset: Preset
@@ -36,11 +37,15 @@ class SessionTask:
 
     def convert(self, report: Report) -> ConvertReport:
         """Convert the session in this process."""
-        return convert(**asdict(self), report=report)
+        return convert(**self._arguments(), report=report)
 
     def plan(self) -> ConvertReport:
         """Say what `convert` would do."""
-        return plan_only(**asdict(self))
+        return plan_only(**self._arguments())
+
+    def _arguments(self) -> dict[str, Any]:
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return given | ({} if isinstance(self.source, Location) else {"source": str(self.source)})
 
     def for_worker(self) -> SessionTask:
         """Return the task as another process understands it, in another folder and perhaps for the second time.
@@ -48,7 +53,9 @@ class SessionTask:
         A worker may die when its store is published and nobody knows yet. The next one must not take that store for one
         that was there before: whether there is one is settled before the task is sent.
         """
-        source, target = (os.path.abspath(path) for path in (self.source, self.target))  # noqa: PTH100  # `..` goes
+        # Not made absolute by Path, which keeps `..`.
+        source = self.source if isinstance(self.source, Location) else os.path.abspath(self.source)  # noqa: PTH100
+        target = os.path.abspath(self.target)  # noqa: PTH100
         existing: Existing = "resume" if self.existing == "error" else self.existing
         return replace(self, source=source, target=target, existing=existing)
 
@@ -61,7 +68,8 @@ def convert_on_worker(task: SessionTask) -> ConvertReport:
     NotFound
         This worker does not see the source, or the folder of the target.
     """
-    require_seen(task.source, str(Path(task.target).parent))
+    paths = [] if isinstance(task.source, Location) else [str(task.source)]
+    require_seen(*paths, str(Path(task.target).parent))
     with whole_worker() as report:
         deadline = time.monotonic() + BUSY_S
         while True:

@@ -254,11 +254,13 @@ class WindowDataset(Dataset[Any]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"window {index} of {len(self)}")  # how Python knows where iteration ends
         placed = self.windows.served(index % len(self))
+        self.filler.prefetch((placed,))  # all of its streams at once, where each is a request
         return self.transformed(placed.session, self.item(placed))
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:
         """Return several windows, as `torch.utils.data.DataLoader` asks for a batch; whole trials padded to the longest."""
         placed = [self.windows.served(index) for index in indices]
+        self.filler.prefetch(placed)
         n_samples = max((one.n_samples for one in placed), default=0)
         if self.transform is not None or len({one.session for one in placed}) != 1:
             return [self.transformed(one.session, self.item(one, n_samples)) for one in placed]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import groupby
 from threading import local
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
@@ -103,11 +104,14 @@ class Filler:
                 self._through(stream, out, mask, windows)
 
     def prefetch(self, windows: Sequence[Served]) -> None:
-        """Have the disk read windows that will be filled soon, all of one session."""
-        for _, _, stream in self._each[windows[0].session]:
-            if not stream.announced:
-                for window in windows:
-                    stream.prefetch(window.trial_row, window.start_frame, window.n_samples)
+        """Have the disk, or a server, read windows that will be filled soon."""
+        for session, run in groupby(windows, key=lambda window: window.session):
+            its_own = list(run)
+            for _, _, stream in self._each[session]:
+                if stream.announced:
+                    continue
+                for n, same in groupby(its_own, key=lambda window: window.n_samples):
+                    stream.prefetch_each([(window.trial_row, window.start_frame) for window in same], n)
 
     def _through(self, stream: Stream, out: NDArray[Any], mask: NDArray[np.bool_], windows: Sequence[Served]) -> None:
         """Write windows by way of memory in which they are as stored, one by one so that it stays in the cache."""

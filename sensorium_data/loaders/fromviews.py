@@ -20,9 +20,9 @@ from sensorium_data.handle import SessionHandle
 from sensorium_data.loaders.viewtimes import clock_of_view
 from sensorium_data.resample import output_dtype
 from sensorium_data.schemas import ROLES
+from sensorium_data.spelling import human_bytes
 from sensorium_data.streams import Stream, Streams
 from sensorium_data.streams.frames import TrialFrames
-from sensorium_data.viewing.describe import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

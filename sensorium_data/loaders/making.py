@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import groupby
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -157,8 +156,7 @@ def make_batch(
     """Return the work that makes the batch of some windows."""
     placed = [windows.served(index) for index in indices.tolist()]
     # All of a batch that is still to come, so that the disk has more to do than one read at a time.
-    for _, run in groupby(placed, key=lambda window: window.session):
-        dataset.filler.prefetch(list(run))
+    dataset.filler.prefetch(placed)
     bound = None if mixed else dataset.bound(placed[0].session)
     if isinstance(bound, Writer):
         return BatchOfRows(dataset, placed, bound, pool)

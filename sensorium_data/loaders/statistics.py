@@ -231,7 +231,7 @@ def digest_of(handle: SessionHandle) -> str:
     """Return what tells a recording: the digest of its source, of own recordings that of all their chunks' digests."""
     source = handle.document.provenance.source_digest
     if source is None:
-        return sha256((Path(handle.where) / Paths.sidecar / "c" / "0").read_bytes()).hexdigest()
+        return sha256(handle.store.sidecar_bytes).hexdigest()
     return source if len(source) == HEX_DIGITS else sha256(source.encode()).hexdigest()
 
 

@@ -150,6 +150,16 @@ class Reader(ABC):
             Rows that are not there are left out.
         """
 
+    def prefetch_each(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Ask for several runs of rows, which may come together; see `prefetch`.
+
+        Parameters
+        ----------
+        runs : sequence of (first, n)
+        """
+        for first, n in runs:
+            self.prefetch(first, n)
+
     def _refuse_rows(self, first: int, n: int) -> None:
         if not 0 <= first <= first + n <= self.shape[0]:
             what = f"`{self.path}` has rows 0 to {self.shape[0]}, asked for {first} to {first + n}"

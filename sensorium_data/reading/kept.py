@@ -14,7 +14,7 @@ from sensorium_data.reading.memory import THERE, Memory, shared
 from sensorium_data.reading.reader import ArrayReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -97,9 +97,24 @@ class KeptReader(Reader):
             yield from self._reader.pieces(first, n)
 
     def prefetch(self, first: int, n: int) -> None:
-        """Ask the system to have rows at hand soon; see `Reader.prefetch`."""
-        self._reader.prefetch(first, n)
+        """Ask for rows that are not in memory; see `Reader.prefetch`."""
+        self.prefetch_each(((first, n),))
+
+    def prefetch_each(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Ask for runs of rows as far as they are not in memory; see `Reader.prefetch_each`."""
+        memory = self._memory if self._memory is not None else self._shared()
+        self._reader.prefetch_each([lacking for run in runs for lacking in self._lacking(memory, *run)])
         self.announced = self._reader.announced
+
+    def _lacking(self, memory: Memory, first: int, n: int) -> Iterator[tuple[int, int]]:
+        """Yield the runs of rows that are not in memory, as they are read."""
+        if not memory.state:
+            yield first, n
+            return
+        for what, begin, end in memory.runs(first, n):
+            if what != THERE:
+                row, last = max(begin * self._chunk, first), min(end * self._chunk, first + n)
+                yield row, last - row
 
     def _decode(self, memory: Memory, first: int, n: int) -> None:
         """Decode the chunks of some rows that nobody has decoded, and for which there is memory."""

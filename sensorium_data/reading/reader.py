@@ -16,7 +16,7 @@ from sensorium_data.reading.decode import LEADING, decoder_of
 from sensorium_data.reading.faults import chunk_damaged
 from sensorium_data.reading.grammar import Grammar, recognise
 from sensorium_data.reading.plan import MOST
-from sensorium_data.reading.transport import LocalShards
+from sensorium_data.reading.shards import shards_of
 from sensorium_data.reading.verify import Checks
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sensorium_data.reading.transport import Range
     from sensorium_data.reading.verify import Verify
     from sensorium_data.store.opened import OpenStore
+    from sensorium_data.store.shards import ShardRecord
 
 __all__ = ["ArrayReader"]
 
@@ -88,13 +89,16 @@ class ArrayReader(Reader):
         self._chunk_shape = (found.plan.chunk, *found.shape[1:])
         self._chunk_bytes = found.plan.chunk * found.plan.row_bytes
         self._kept_bytes = prod(self.shape[1:]) * self.dtype.itemsize  # of a row, of what is kept
-        self._shards = LocalShards(store.path, path, found.keys, self.counters, found.sizes)
+        records = store.sidecar.shards[path]
+        self._shards = shards_of(store, path, records, self.counters, self.verify, found.plan.chunk)
         # No chunk is decoded twice; of raw rows, a request costs as much as reading on.
         self.reach = max(1, REQUEST // found.plan.row_bytes) if not self.encoded else found.plan.chunk
-        self._asked = bytearray(len(found.crc))  # a byte for each chunk that the system was asked for
-        self.announced = not self._asked
+        # A byte for each chunk that the system was asked for; a network must be asked each time.
+        self._asked = bytearray(len(found.crc) if self._shards.lasting else 0)
+        self.announced = self._shards.lasting and not self._asked
         self.identity = (str(store.path), path, self._shards.stamps)
-        self._checks = Checks(self.verify, found.crc, self.identity)
+        # What comes over a network was checked where it came in.
+        self._checks = Checks(self.verify if self._shards.lasting else "never", found.crc, self.identity)
 
     def read_into(self, out: NDArray[Any], first: int) -> None:
         """Write rows [first, first + len(out)) into an array; see `Reader.read_into`."""
@@ -149,8 +153,24 @@ class ArrayReader(Reader):
         else:
             yield from self._kept(blocks, min(n, max(self._plan.chunk, MOST // self._plan.row_bytes)))
 
+    def prefetch_each(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Ask for several runs of rows; see `Reader.prefetch_each`."""
+        if self._shards.lasting:
+            super().prefetch_each(runs)
+            return
+        ranges: list[tuple[int, int, int]] = []
+        for at, n in runs:
+            first, last = max(index(at), 0), min(index(at) + index(n), self.shape[0])
+            if first < last:
+                fetches = self._plan.fetches(*self._plan.chunks(first, last - first))
+                ranges += [(shard, offset, length) for shard, offset, length, _ in fetches]
+        self._shards.announce_each(ranges)
+
     def prefetch(self, first: int, n: int) -> None:
         """Ask the system to have rows at hand soon; see `Reader.prefetch`."""
+        if not self._shards.lasting:
+            self.prefetch_each(((first, n),))
+            return
         start, stop = self._plan.chunks(index(first), index(n))
         at = self._asked.find(0, max(start, 0), max(stop, 0))
         if at < 0 or n < 1 or first >= self.shape[0]:
@@ -216,6 +236,8 @@ class ArrayReader(Reader):
         """Yield the chunks that some rows lie in, by number, and their bytes, found to be those that were written."""
         start, stop = self._plan.chunks(first, n)
         fetches, due = self._plan.fetches(start, stop), self._checks.due(start, stop)
+        if len(fetches) > 1 and not self._shards.lasting:  # all at once, and not one after the other
+            self._shards.announce_each([fetch[:3] for fetch in fetches])
         with scratch.borrowed(max(fetch.length for fetch in fetches)) as buffer:
             for shard, offset, length, parts in fetches:
                 self._shards.read(shard, offset, buffer[:length])
@@ -247,4 +269,12 @@ def _grammar(store: OpenStore, path: str) -> Grammar | str:
         records = store.sidecar.shards.get(path)
     except StoreInvalid as error:
         return error.message
-    return recognise(path, node, records)
+    found = recognise(path, node, records)
+    if not isinstance(found, str) and store.identity and not _in_order(records or ()):
+        return "its chunks do not lie in order, and are not fetched together"
+    return found
+
+
+def _in_order(records: Sequence[ShardRecord]) -> bool:
+    """True where the chunks of each shard lie one after another."""
+    return all((np.diff(record.index[:, 0].astype(np.int64)) > 0).all() for record in records)

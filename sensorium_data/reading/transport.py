@@ -46,8 +46,8 @@ class Counters:
     >>> counters = Counters()
     >>> counters.read(100), counters.checked()
     (None, None)
-    >>> counters.n_bytes_read, counters.n_requests, counters.n_checks
-    (100, 1, 1)
+    >>> counters.n_bytes_read, counters.n_requests, counters.n_checks, counters.n_bytes_kept
+    (100, 1, 1, 0)
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Counters:
     def _mine(self) -> list[int]:
         # A list for each thread, as += of two threads on one number loses counts, and a lock would cost more than all.
         mine = self._by_thread.get(get_ident())
-        return mine if mine is not None else self._by_thread.setdefault(get_ident(), [0, 0, 0])
+        return mine if mine is not None else self._by_thread.setdefault(get_ident(), [0, 0, 0, 0])
 
     def read(self, n_bytes: int) -> None:
         """Count a request."""
@@ -67,6 +67,10 @@ class Counters:
     def checked(self) -> None:
         """Count a chunk whose checksum was made."""
         self._mine()[2] += 1
+
+    def kept(self, n_bytes: int) -> None:
+        """Count bytes of a remote store that came from this disk."""
+        self._mine()[3] += n_bytes
 
     def _sum(self, which: int) -> int:
         return sum(counts[which] for counts in list(self._by_thread.values()))
@@ -85,6 +89,11 @@ class Counters:
     def n_checks(self) -> int:
         """Chunks whose checksum was made."""
         return self._sum(2)
+
+    @property
+    def n_bytes_kept(self) -> int:
+        """Bytes of a remote store that came from this disk."""
+        return self._sum(3)
 
     def __repr__(self) -> str:
         return f"Counters(n_bytes_read={self.n_bytes_read}, n_requests={self.n_requests}, n_checks={self.n_checks})"
@@ -124,7 +133,11 @@ class LocalShards:
     ----------
     stamps : tuple of Stamp or None
         Which file each shard was when this was made, None where there was none.
+    lasting : bool
+        What was announced once need not be announced again: the system keeps what it can.
     """
+
+    lasting = True
 
     def __init__(self, store: Path, path: str, keys: Sequence[str], counters: Counters, sizes: Sequence[int]) -> None:
         self.store, self.path, self.keys, self.counters = store, path, tuple(keys), counters
@@ -176,6 +189,11 @@ class LocalShards:
     def unchanged(self, shard: int) -> None:
         """Make sure that a file is the one it was, and raise what `read_each` raises where it is not."""
         self._still(self._file(shard), shard)
+
+    def announce_each(self, ranges: Iterable[tuple[int, int, int]]) -> None:
+        """Ask the system to bring ranges, each (shard, offset, length), into memory."""
+        for shard, offset, length in ranges:
+            self.announce(shard, offset, length)
 
     def announce(self, shard: int, offset: int, length: int) -> None:
         """Ask the system to bring a range into memory; where that cannot be, reading it will say why."""

@@ -149,7 +149,7 @@ def _ours(place: Location, error: Exception) -> Exception:
         return not_there(place)
     if isinstance(error, PermissionError) or any(word in f"{type(error).__name__} {error}" for word in DENIED):
         return denied(place)
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+    if isinstance(error, TimeoutError):
         return Passing("did not answer in time")
     if isinstance(error, ImportError):
         hint = "`pip install 'sensorium-data[cloud]'`"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from sensorium_data.errors import BadArgument, StorageFailed
+from sensorium_data.errors import BadArgument, SensoriumError, StorageFailed
 from sensorium_data.remote.connections import Refused, pool_for
 from sensorium_data.remote.faults import Passing, changed, denied, no_listing, not_there, unreachable
 from sensorium_data.remote.objects import LARGEST, ObjectInfo, Objects
@@ -149,9 +149,9 @@ def requested(
         raise Passing(_why(error)) from None
     try:
         yield answer
+    except SensoriumError:
+        raise
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        if isinstance(error, StorageFailed):
-            raise
         raise Passing(_why(error)) from None
     finally:
         # A connection whose body was read to its end goes back to the pool; any other is closed.

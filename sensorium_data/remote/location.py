@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
-from urllib.request import url2pathname
+from urllib.parse import quote, unquote
 
 from sensorium_data.errors import BadArgument
 from sensorium_data.settings import settings
@@ -176,7 +175,7 @@ def placed(where: str | Path | Location, options: Mapping[str, Any] | None = Non
     if isinstance(where, str) and is_url(where):
         if not where.lower().startswith("file://"):
             return Location(where, options)
-        where = url2pathname(where[7:])
+        where = unquote(where[7:])
     if options:
         hint = "storage_options say how to get into a bucket: s3://BUCKET/STORE.zarr"
         raise BadArgument(

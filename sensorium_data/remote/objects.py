@@ -110,7 +110,7 @@ class Objects(ABC):
         place = self.at(key)
         patiently(place, lambda deadline: self._delete(place, deadline))
 
-    def keys(self) -> Iterator[tuple[str, int]]:
+    def listing(self) -> Iterator[tuple[str, int]]:
         """Yield the keys of all objects below the location, sorted, and their sizes in bytes.
 
         Raises

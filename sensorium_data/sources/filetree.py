@@ -15,7 +15,7 @@ from sensorium_data.schemas import ROLES, Note
 from sensorium_data.sources.base import RawColumn, RawStatistic, RawTrial
 from sensorium_data.sources.dims import fitting, one_length, without_ones
 from sensorium_data.sources.members import MemberError
-from sensorium_data.sources.npy import header_of, is_text, load
+from sensorium_data.sources.npy import header_of, is_text, load, look_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,6 +95,7 @@ class Tree:
     def headers(self, files: Mapping[int, str]) -> dict[int, Header]:
         """Return the headers of a stream's files; files without a sound one become problems."""
         headers: dict[int, Header] = {}
+        look_ahead(self.members, files.values())
         for number, name in files.items():
             try:
                 headers[number] = header_of(self.members, name)

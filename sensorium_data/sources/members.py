@@ -1,4 +1,4 @@
-"""A published recording as named members, whether it lies in a folder or in the zip it came in.
+"""A published recording as named members, whether it lies in a folder or in the zip it came in, here or at a URL.
 
 Nothing is unpacked and nothing is written. Names are relative to the session's own folder, sorted, with the litter that
 real archives carry (`__MACOSX`, `.DS_Store`, `._name`) and the `config.json` that the official loader drops into folders
@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from sensorium_data.errors import NotFound, Problem, SourceInvalid, counted, near_miss
+from sensorium_data.remote import Location, placed
 from sensorium_data.settings import settings
+from sensorium_data.sources.folders import one_session, statuses, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
 __all__ = [
     "Content",
@@ -28,13 +32,12 @@ __all__ = [
     "Memory",
     "digest_of",
     "is_litter",
+    "limited",
+    "located",
     "member_digest",
     "named",
     "open_members",
 ]
-
-
-ANCHORS = ("data", "meta")  # the two folders every published session has
 
 
 class MemberError(Exception):
@@ -76,9 +79,12 @@ class Memory:
 class Members(Protocol):
     """Named, sized, read-only byte strings; safe to read from several threads."""
 
-    path: Path
     root: str
     litter: tuple[str, ...]  # names of files that are no part of the recording; they are never read
+
+    @property
+    def path(self) -> Path | Location:
+        """Where they lie, for messages and the record of where a store comes from."""
 
     @property
     def sizes(self) -> Mapping[str, int]:
@@ -112,6 +118,29 @@ def named(path: str | Path) -> Path:
     """Return a path that ends in a name: `.` and `..` do not, and recordings and stores are told apart by theirs."""
     path = Path(path)
     return path if path.name not in ("", "..") else path.resolve()
+
+
+def located(where: str | Path | Location, options: Mapping[str, Any] | None = None) -> Path | Location:
+    """Return where a source is: a path that ends in a name, or the location that a URL names.
+
+    Parameters
+    ----------
+    where : str, Path or Location
+    options : mapping, optional
+        Storage options, of a URL alone.
+
+    Raises
+    ------
+    BadArgument
+        The URL or the options are not to be used; see `placed`.
+
+    Examples
+    --------
+    >>> located("in/mouse.zip"), located("https://example.org/mouse.zip?signature=secret")
+    (PosixPath('in/mouse.zip'), Location('https://example.org/mouse.zip?…'))
+    """
+    place = placed(where, options)
+    return named(place) if isinstance(place, Path) else place
 
 
 def is_litter(name: str) -> bool:
@@ -167,11 +196,11 @@ class FolderMembers:
         found: dict[str, tuple[int, int]] = {}
         litter: list[str] = []
         odd: list[Problem] = []
-        for folder, files in _walk(path):
+        for folder, files in walk(path):
             below = os.path.relpath(folder, path).replace(os.sep, "/") + "/" if folder != str(path) else ""
             kept = [file for file in files if not is_litter(below + file)]
             litter += [below + file for file in set(files).difference(kept)]
-            for file, status in _statuses(folder, kept):
+            for file, status in statuses(folder, kept):
                 name = below + file
                 found[name] = (status.st_size, status.st_mtime_ns)
                 if not (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
@@ -216,83 +245,41 @@ class FolderMembers:
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _statuses(folder: str, files: list[str]) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield files with their status, from within the folder: half the time of looking each path up from the root."""
-    here = os.open(folder, os.O_RDONLY)
-    try:
-        for file in files:
-            try:
-                yield file, os.stat(file, dir_fd=here)
-            except OSError:
-                yield file, os.lstat(file, dir_fd=here)  # a link that leads nowhere; reading it says so
-    finally:
-        os.close(here)
-
-
-def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
-    """Yield folders and their files, links to folders followed, each folder once.
-
-    Raises
-    ------
-    SourceInvalid
-        A folder cannot be read.
-    """
-    problems: list[Problem] = []
-
-    def unreadable(error: OSError) -> None:
-        problems.append(Problem("unreadable", str(error.filename), f"cannot be read: {error.strerror}"))
-
-    seen = {os.path.realpath(root)}
-    for folder, inside, files in os.walk(root, followlinks=True, onerror=unreadable):
-        new = {name: os.path.realpath(Path(folder, name)) for name in inside}
-        inside[:] = [name for name, real in new.items() if real not in seen]
-        seen |= set(new.values())
-        yield folder, files
-    if problems:
-        raise SourceInvalid(f"{root}: {len(problems)} folders cannot be read", problems=problems, code="unreadable")
-
-
-def _is_session(path: Path) -> bool:
-    return any((path / anchor).is_dir() for anchor in ANCHORS)
-
-
-def _one_session(path: Path) -> Path:
-    if _is_session(path):
-        return path
-    inside = sorted(child for child in path.iterdir() if child.is_dir() and _is_session(child))
-    if len(inside) > 1:
-        names = ", ".join(child.name for child in inside[:5])
-        hint = f"`sensorium-data convert '{path}/*' FOLDER` converts all of them"
-        raise SourceInvalid(
-            f"{path} holds {len(inside)} sessions, expected one: {names}", hint=hint, code="several-sessions"
-        )
-    return inside[0] if inside else path
-
-
-def open_members(path: Path) -> Members:
-    """Return the members of the session in a folder or zip.
+def open_members(where: str | Path | Location) -> Members:
+    """Return the members of the session in a folder or zip, of this machine or at a URL.
 
     Parameters
     ----------
-    path : Path
+    where : str, Path or Location
         A session's folder, a folder that holds one session, or a session's zip.
 
     Raises
     ------
     NotFound
-        Nothing is at the path.
+        Nothing is there.
     SourceInvalid
-        The path holds several sessions, or is no folder and no zip.
+        There are several sessions, or it is no folder and no zip.
     ArchiveUnsafe
         The zip is encrypted or could write outside its folder.
+    StorageFailed
+        The server of a URL cannot be reached, lets nobody in, or sends no parts of a zip.
     """
     from sensorium_data.sources.zips import ZipMembers
 
-    path = named(path)
+    path = located(where)
+    if isinstance(path, Location):
+        from sensorium_data.sources.remotemembers import open_remote
+
+        return open_remote(path)
     if path.is_dir():
-        return FolderMembers(_one_session(path))
+        return FolderMembers(one_session(path))
     if path.exists():
         return ZipMembers(path)
+    raise NotFound(f"{path}: no such folder or zip", hint=_instead(path), code="no-such-source")
+
+
+def _instead(path: Path) -> str:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/[^/]", str(path)):
+        return "a URL is given as text: a Path makes one slash of its two"
     siblings = sorted(child.name for child in path.parent.iterdir()) if path.parent.is_dir() else []
-    hint = near_miss(path.name, siblings) if siblings else f"{path.parent} has no files"
-    raise NotFound(f"{path}: no such folder or zip", hint=hint, code="no-such-source")
+    return near_miss(path.name, siblings) if siblings else f"{path.parent} has no files"

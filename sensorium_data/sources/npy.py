@@ -14,13 +14,13 @@ import numpy as np
 from sensorium_data.sources.members import MemberError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from sensorium_data.sources.members import Content, Members, Memory
 
-__all__ = ["Header", "Loaded", "array_of", "common_dtype", "header_of", "is_text", "load", "sound_header"]
+__all__ = ["Header", "Loaded", "array_of", "common_dtype", "header_of", "is_text", "load", "look_ahead", "sound_header"]
 
 HEAD = 4096  # enough for every header numpy writes for a plain array; version 1 headers end at 64 KiB at the latest
 SMALL = 1 << 18  # bytes that may be read before it is known what they are
@@ -82,6 +82,13 @@ def header_of(members: Members, name: str) -> Header:
     return sound_header(members.head(name, HEAD), members.sizes[name])
 
 
+def look_ahead(members: Members, names: Iterable[str]) -> None:
+    """Have the headers of many members at hand, where each would be a request to a server."""
+    prepare = getattr(members, "prepare", None)
+    if prepare is not None:
+        prepare(names, HEAD)
+
+
 def sound_header(head: bytes, seen: int) -> Header:
     """Return the header that a member begins with, held against the bytes that the member has.
 
@@ -134,6 +141,7 @@ def load(members: Members, name: str, memory: Memory | None = None) -> Loaded:
     if members.sizes[name] <= SMALL:  # of a small file, opening it is the cost: once, not twice
         content = members.read(name, memory)
         return Loaded(array_of(content, sound_header(bytes(content.data[:HEAD]), len(content.data))), content.sha256)
-    header = header_of(members, name)
+    header_of(members, name)  # what is no plain array is not read to its end
     content = members.read(name, memory)
+    header = sound_header(bytes(content.data[:HEAD]), len(content.data))  # of bytes that were held against a checksum
     return Loaded(array_of(content, header), content.sha256)

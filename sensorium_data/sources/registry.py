@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium_data.errors import NoSuchItem, SourceInvalid, near_miss
 from sensorium_data.sources.members import open_members
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sensorium_data.remote import Location
     from sensorium_data.sources.base import RawSession, Source
     from sensorium_data.sources.members import Members
 
@@ -62,16 +64,16 @@ def source_for(members: Members, reader: str | None) -> Source:
     )
 
 
-def open_source(path: str | Path, reader: str | None = None) -> tuple[Source, RawSession]:
+def open_source(path: str | Path | Location, reader: str | None = None) -> tuple[Source, RawSession]:
     """Return the reader that fits and the recording it opened.
 
     Parameters
     ----------
-    path : str or Path
-        Folder or zip.
+    path : str, Path or Location
+        Folder or zip, of this machine or at a URL.
     reader : str, optional
         Name of a reader; by default the one that recognises the content.
     """
-    members = open_members(Path(path))
+    members = open_members(path)
     source = source_for(members, reader)
     return source, source.open(members)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from sensorium_data.errors import BadArgument, SensoriumError, near_miss
+from sensorium_data.errors import BadArgument, SensoriumError, StorageFailed, near_miss
 from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.schemas import Finding, Severity
 
@@ -111,6 +111,8 @@ def _findings(check: Check, store: OpenStore) -> list[Finding]:
             if n <= KEPT:
                 found.append(_finding(check, check.severity, where, what))
     except SensoriumError as error:
+        if isinstance(error, StorageFailed) and store.identity:
+            raise  # what cannot be reached is not known to be wrong
         # Its message begins with the store, which is where.
         found.append(_finding(check, "error", str(store.path), error.message.removeprefix(f"{store.path}: ")))
     except UNFIT as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
@@ -12,6 +13,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from sensorium_data.clock_documents import clock_of, trial_grid
+from sensorium_data.errors import StorageFailed
 from sensorium_data.schemas import Document, ExplicitClock, Neuron, Stimulus, Trial
 from sensorium_data.settings import settings
 from sensorium_data.store.check import Remark, register
@@ -59,9 +61,9 @@ def session_document(store: OpenStore) -> Iterator[Remark]:
         yield Paths.root, f"has unknown attributes beside layout and session: {sorted(attributes)}"
     if not store.metadata:
         yield Paths.root, "has no consolidated metadata; opening would cost a read for every array"
-    for path, node in store.metadata.items():
+    for (path, node), data in zip(store.metadata.items(), _documents_there(store), strict=True):
         try:
-            on_disk = json.loads((store.path / path / Paths.root).read_bytes())
+            on_disk = json.loads(data)
         except (OSError, ValueError):
             yield f"{path}/zarr.json", "is in the consolidated metadata but cannot be read"
             continue
@@ -208,6 +210,20 @@ def stimuli(store: OpenStore) -> Iterator[Remark]:
         yield f"{Paths.stimuli}[{row}]", f"ends beyond the {store.session.stimuli.n_frames} stored frames"
 
 
+def _documents_there(store: OpenStore) -> Iterator[bytes]:
+    """Yield the document beside each group and array, empty where it cannot be read."""
+
+    def read(path: str) -> bytes:
+        try:
+            return store.parts.read(f"{path}/{Paths.root}")
+        except OSError as error:
+            _why(error)
+            return b""
+
+    with ThreadPoolExecutor(8 if store.identity else 1) as pool:
+        yield from pool.map(read, store.metadata)
+
+
 @register("sidecar")
 def sidecar(store: OpenStore) -> Iterator[Remark]:
     """The sidecar speaks of the objects that are there, and of all of them."""
@@ -215,13 +231,20 @@ def sidecar(store: OpenStore) -> Iterator[Remark]:
     records = [record for shards in index.shards.values() for record in shards]
     known = {record.key: record.size for record in records}
     known |= {chunk.key: chunk.size for chunk in index.chunks.values()}
+    with ThreadPoolExecutor(max(settings().n_threads, 8 if store.identity else 1)) as pool:
+        sizes = dict(zip(known, pool.map(store.parts.size, known), strict=True))
     for key, size in known.items():
-        path = store.path / key
-        if not path.is_file():
+        seen = sizes[key]
+        if seen is None:
             yield key, "is missing"
-        elif path.stat().st_size != size:
-            yield key, f"has {path.stat().st_size:,} bytes, the sidecar says {size:,}"
-    there = {p.relative_to(store.path).as_posix() for p in store.path.rglob("*") if p.is_file()}
+        elif seen != size:
+            yield key, f"has {seen:,} bytes, the sidecar says {size:,}"
+    try:
+        there = set(store.parts.listed())
+    except StorageFailed as error:
+        if error.code != "no-listing":
+            raise
+        return  # a place that does not tell what it has; what should be there is
     allowed = known.keys() | {f"{Paths.sidecar}/c/0", Paths.root} | {f"{path}/{Paths.root}" for path in store.metadata}
     for key in sorted(there - allowed):
         yield key, "is no part of the store"
@@ -238,28 +261,35 @@ def digests(store: OpenStore) -> Iterator[Remark]:
             yield from found
 
 
+def _why(error: OSError) -> str:
+    """Return why a file cannot be read; a network that fails is no fault of the store, and is raised."""
+    if isinstance(error, StorageFailed):
+        raise error
+    return error.strerror or "it is not there"
+
+
 def _chunk(store: OpenStore, key: str, crc: int) -> Iterator[Remark]:
     try:
-        seen = google_crc32c.value((store.path / key).read_bytes())
+        seen = google_crc32c.value(store.parts.read(key))
     except OSError as error:
-        yield key, f"cannot be read ({error.strerror})"
+        yield key, f"cannot be read ({_why(error)})"
         return
     if seen != crc:
         yield key, f"has CRC-32C {seen:08x}, written as {crc:08x}"
 
 
 def _shard(store: OpenStore, record: ShardRecord) -> Iterator[Remark]:
+    # Chunks lie end to end; the index, 16 bytes a chunk and its own checksum, ends the file.
+    places = [(offset, offset + length) for offset, length in record.index.tolist()]
+    tail = b""
     try:
-        with (store.path / record.key).open("rb") as file:
-            # Chunks lie end to end; the index, 16 bytes a chunk and its own checksum, ends the file.
-            for n, ((offset, length), crc) in enumerate(zip(record.index.tolist(), record.crc.tolist(), strict=True)):
-                file.seek(offset)
-                seen = google_crc32c.value(file.read(length))
-                if seen != crc:
-                    yield f"{record.key} chunk {n}", f"has CRC-32C {seen:08x}, written as {crc:08x}"
-            tail = file.read()
+        pieces = store.parts.pieces(record.key, [*places, (record.size - INDEX_BYTES, record.size)])
+        for n, (data, crc) in enumerate(zip_longest(pieces, record.crc.tolist())):
+            tail = data
+            if crc is not None and (seen := google_crc32c.value(data)) != crc:
+                yield f"{record.key} chunk {n}", f"has CRC-32C {seen:08x}, written as {crc:08x}"
     except OSError as error:
-        yield record.key, f"cannot be read ({error.strerror})"
+        yield record.key, f"cannot be read ({_why(error)})"
         return
     if len(tail) != INDEX_BYTES:
         yield record.key, f"ends with {len(tail)} bytes, an index has {INDEX_BYTES}"

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os.path
-import re
 import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import google_crc32c
 import numpy as np
-from pydantic import ValidationError
 
 from sensorium_data.cached import cached_property
-from sensorium_data.errors import NotFound, Problem, StoreInvalid, near_miss
-from sensorium_data.schemas import Session
-from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, Paths, quiet_zarr
-from sensorium_data.store.nodes import faults_of_nodes, largest_integer
-from sensorium_data.store.target import is_store
+from sensorium_data.errors import Problem, StoreInvalid
+from sensorium_data.remote import Location
+from sensorium_data.store.layout import Paths, quiet_zarr
+from sensorium_data.store.nodes import faults_of_nodes
+from sensorium_data.store.parts import parts_of
+from sensorium_data.store.remoteopen import SIDECAR, open_remote
+from sensorium_data.store.root import parsed_root, read_root, session_of
 from sensorium_data.store.touched import touched_cells
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     import zarr
     from numpy.typing import NDArray
 
-    from sensorium_data.store.sidecar import Sidecar
+    from sensorium_data.store.sidecar import ChunkRecord, Sidecar
 
 __all__ = ["OpenStore"]
 
@@ -36,67 +34,21 @@ __all__ = ["OpenStore"]
 DAMAGE = (ArithmeticError, AssertionError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError)
 
 
-def _stores_beside(path: Path) -> list[str]:
-    try:
-        beside = sorted(child for child in path.parent.iterdir() if not child.name.startswith("."))
-    except OSError:
-        return []
-    return [child.name for child in beside if is_store(child)]
-
-
-def _read_root(path: Path) -> dict[str, Any]:
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):  # a Path makes one slash of two
-        hint = "copy the store to a disk of this machine"
-        raise NotFound(f"{path}: this version opens local stores only", hint=hint, code="remote-store")
-    if not os.path.exists(path):  # noqa: PTH110  # Path.exists raises where a folder is closed or a name too long
-        stores = _stores_beside(path)
-        hint = near_miss(path.name, stores) if stores else "`sensorium-data convert SOURCE TARGET` makes a store"
-        raise NotFound(f"{path}: no such store", hint=hint, code="no-such-store")
-    try:
-        root = json.loads((path / Paths.root).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        root = None
-    if not isinstance(root, dict):
-        hint = "`sensorium-data convert SOURCE TARGET` makes one from a published recording"
-        raise StoreInvalid(
-            f"{path} is not a session store: it has no readable zarr.json", hint=hint, code="not-a-store"
-        )
-    return root
-
-
-def _session(path: Path, root: dict[str, Any]) -> Session:
-    attributes = root.get("attributes")
-    attributes = attributes.get(ATTRIBUTE) if isinstance(attributes, dict) else None
-    if not isinstance(attributes, dict) or "layout" not in attributes:
-        what = f"{path} is a Zarr group but no session store: its attributes lack `{ATTRIBUTE}`"
-        raise StoreInvalid(what, code="not-a-store")
-    if attributes["layout"] != LAYOUT:
-        what = f"{path} has layout {attributes['layout']!r}, this version reads layout {LAYOUT}"
-        raise StoreInvalid(what, hint="install a newer sensorium-data", code="layout-unknown")
-    try:
-        session = Session.model_validate_json(json.dumps(attributes.get("session")))
-    except (ValidationError, RecursionError) as error:
-        faults = error.errors() if isinstance(error, ValidationError) else []
-        problems = [Problem("session-invalid", ".".join(map(str, e["loc"])) or "session", e["msg"]) for e in faults]
-    else:
-        problems = [
-            Problem("session-invalid", f"signals.{signal.name}.clock", "counts beyond 64 bits")
-            for signal in session.signals
-            if largest_integer(signal.clock.model_dump()) >= 2**63
-        ]
-        if not problems:
-            return session
-    what = f"{path}: its session document is invalid"
-    raise StoreInvalid(what, problems=problems, code="session-invalid")
-
-
 class OpenStore:
-    """A session store on a disk.
+    """A session store on a disk or at a URL.
 
     Parameters
     ----------
-    path : Path
+    path : Path or Location
         The store.
+
+    Attributes
+    ----------
+    path : Path or Location
+    parts : Parts
+        Its files.
+    identity : str
+        Of a store at a URL, the digest of what names all of its bytes; else empty.
 
     Raises
     ------
@@ -106,15 +58,23 @@ class OpenStore:
         It is no session store, of another layout, or its session document is invalid.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.root = _read_root(path)
-        self.session = _session(path, self.root)
+    identity = ""
+    _streamed: bytes | None = None  # the sidecar that came with the root
+
+    def __init__(self, path: Path | Location) -> None:
+        self.path, self.parts = path, parts_of(path)
+        if isinstance(path, Location):
+            found = open_remote(path)
+            self.root = parsed_root(path, found.root)
+            self._streamed, self.identity = found.sidecar, found.identity
+        else:
+            self.root = read_root(path)
+        self.session = session_of(path, self.root)
         self._tables: dict[str, dict[str, NDArray[Any]]] = {}
         self._there: set[str] = set()  # files that were seen; asking again costs more than reading from memory
 
-    def __reduce__(self) -> tuple[type[OpenStore], tuple[Path]]:
-        """Pickle as a path, and open the store where it is unpickled."""
+    def __reduce__(self) -> tuple[type[OpenStore], tuple[Path | Location]]:
+        """Pickle as a place, and open the store where it is unpickled."""
         return type(self), (self.path,)
 
     @cached_property
@@ -171,7 +131,7 @@ class OpenStore:
 
         try:
             with quiet_zarr():
-                found = zarr.open_array(self.path, path=path, mode="r", zarr_format=3)
+                found = zarr.open_array(self._zarr, path=path, mode="r", zarr_format=3)
         except DAMAGE as error:
             what = f"{self.path}: no readable array `{path}` ({type(error).__name__})"
             raise StoreInvalid(what, hint=self._check_says_more, code="array-missing") from None
@@ -180,6 +140,14 @@ class OpenStore:
             what = f"{self.path}: `{path}` has shape {list(found.shape)}, its root says {node.get('shape')}"
             raise StoreInvalid(what, hint=self._check_says_more, code="metadata-damaged")
         return found
+
+    @cached_property
+    def _zarr(self) -> Any:  # noqa: ANN401  # whatever zarr opens
+        if not isinstance(self.path, Location):
+            return self.path
+        from sensorium_data.store.zarrstore import RemoteZarr
+
+        return RemoteZarr(self.parts, self.root, self.metadata)
 
     def values(self, path: str) -> NDArray[Any]:
         """Return the values of a small array; strings come as numpy strings."""
@@ -195,17 +163,18 @@ class OpenStore:
         record, data = None, None
         with suppress(StoreInvalid, OSError):
             record = self.sidecar.chunks.get(path)
-            if record is None or path not in self.metadata:
+            if record is None or path not in self.metadata or not self._is_of(record):
                 return None
-            file = f"{self.path}/{record.key}"
-            if os.stat(file).st_size != record.size:  # noqa: PTH116  # half the time of Path.stat
-                return None
-            data = (self.path / record.key).read_bytes() if record.data is None else bytes(record.data)
+            data = self.parts.read(record.key) if record.data is None else bytes(record.data)
         if data is None or record is None:
             return None
         if record.data is None and google_crc32c.value(data) != record.crc:
             self._unreadable(f"`{path}` is damaged: the checksum of {record.key} is wrong")
         return decode_single(self.metadata[path], data)
+
+    def _is_of(self, record: ChunkRecord) -> bool:
+        """True where the sidecar speaks of the file that is there; that of a URL was found to be the root's own."""
+        return bool(self.identity) or self.parts.size(record.key) == record.size
 
     def read(self, array: zarr.Array[Any], key: Any) -> NDArray[Any]:  # noqa: ANN401  # whatever indexes an array
         """Return some values of an array.
@@ -236,7 +205,7 @@ class OpenStore:
             file = f"{array.path}/{array.metadata.encode_chunk_key(cell)}"
             if file in self._there:
                 continue
-            if not os.path.exists(f"{self.path}/{file}"):  # noqa: PTH110  # half the time of Path.exists
+            if self.parts.size(file) is None:
                 return file
             self._there.add(file)
         return None
@@ -259,6 +228,24 @@ class OpenStore:
         return columns
 
     @cached_property
+    def sidecar_bytes(self) -> bytes:
+        """The sidecar as it was written.
+
+        Raises
+        ------
+        StoreInvalid
+            It is missing.
+        """
+        data = self._streamed
+        if data is None and not self.identity:
+            with suppress(OSError):
+                data = self.parts.read(SIDECAR)
+        if data is None:
+            what = f"{self.path}/{SIDECAR}: the sidecar is missing"
+            raise StoreInvalid(what, hint="convert the recording again", code="sidecar-damaged")
+        return data
+
+    @cached_property
     def sidecar(self) -> Sidecar:
         """The sidecar.
 
@@ -269,10 +256,13 @@ class OpenStore:
         """
         from sensorium_data.store.sidecar import read_sidecar
 
-        path = self.path / Paths.sidecar / "c" / "0"
-        try:
-            data = path.read_bytes()
-        except OSError:
-            hint = "convert the recording again"
-            raise StoreInvalid(f"{path}: the sidecar is missing", hint=hint, code="sidecar-damaged") from None
-        return read_sidecar(data, str(path))
+        return read_sidecar(self.sidecar_bytes, f"{self.path}/{SIDECAR}")
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all files; of a store at a URL, of those that the sidecar names, as nothing is asked."""
+        if not self.identity:
+            return sum(size for key in self.parts.listed() if (size := self.parts.size(key)) is not None)
+        sizes = [record.size for records in self.sidecar.shards.values() for record in records]
+        sizes += [record.size for record in self.sidecar.chunks.values()]
+        return sum(sizes) + len(self.sidecar_bytes)

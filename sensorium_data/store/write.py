@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+import google_crc32c
 import numpy as np
 
 from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, ArraySpec, Paths, chunk_key
@@ -69,7 +70,9 @@ class StoreWriter:
         # By path: tasks finish in any order, and the bytes must not depend on it.
         shards = [self._sharded[path] for path in sorted(self._sharded)]
         packed = np.frombuffer(pack_sidecar(shards, dict(sorted(self._singles.items()))), np.uint8)
-        self.small(ArraySpec(Paths.sidecar, packed.shape, packed.dtype, ("byte",), "raw"), packed)
+        # So that whoever reads both over a network knows that they are of one store.
+        said = {"crc32c": google_crc32c.value(packed)}
+        self.small(ArraySpec(Paths.sidecar, packed.shape, packed.dtype, ("byte",), "raw", attrs=said), packed)
         self.save({ATTRIBUTE: {"layout": LAYOUT, "session": json.loads(session.model_dump_json())}})
 
     def save(self, attrs: dict[str, Any]) -> None:

@@ -74,6 +74,17 @@ class Stream(ABC):
         """Tell the system that frames [first, first + n) of a trial's clock will be read; a hint, which may do nothing."""
         del trial_row, first, n
 
+    def prefetch_each(self, places: Sequence[Place], n: int) -> None:
+        """Tell the system, or a server, that n frames from each of several places on will be read.
+
+        Parameters
+        ----------
+        places : sequence of (trial row, first frame)
+        n : int
+        """
+        for trial_row, first in places:
+            self.prefetch(trial_row, first, n)
+
     @abstractmethod
     def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction, first: int = 0) -> None:
         """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid."""

@@ -141,6 +141,12 @@ class FilmStream(Stream):
         if first + n <= n_rows:
             self.reader.prefetch(row + first, n)
 
+    def prefetch_each(self, places: Sequence[Place], n: int) -> None:
+        """Tell the system, or a server, that n frames from each of several places on will be read."""
+        known = self._places
+        rows = [known[row][0] + first for row, first in places if first + n <= known[row][1]]
+        self.reader.prefetch_each([(row, n) for row in rows])
+
     def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction, first: int = 0) -> None:
         """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid."""
         out[...], mask[...] = self._empty, False

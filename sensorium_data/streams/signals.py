@@ -160,6 +160,21 @@ class SignalStream(Stream):
         if row >= 0 and first + n <= n_rows:
             self.samples.reader.prefetch(row + first, n)
 
+    def prefetch_each(self, places: Sequence[Place], n: int) -> None:
+        """Tell the system, or a server, that n frames from each of several places on will be read."""
+        self.samples.reader.prefetch_each([self._rows(*place, n) for place in places])
+
+    def _rows(self, trial_row: int, first: int, n: int) -> tuple[int, int]:
+        """Return the rows that frames are made of: the first, and how many."""
+        row, n_rows = self._places[trial_row]
+        if row >= 0 and first + n <= n_rows:
+            return row + first, n
+        if self.absent[trial_row] and not self._lag_ns:
+            return 0, 0
+        start = self._from(self._frames.start_ns(trial_row)) + first * NANOSECOND / self._frames.rate
+        rows = self._resampler.rows(start, n)
+        return rows.start, rows.stop - rows.start
+
     def at(self, out: NDArray[Any], mask: NDArray[np.bool_], start_ns: Fraction, first: int = 0) -> None:
         """Write samples [first, first + len(out)), counted from a time in nanoseconds, and where they are valid."""
         self._resample(out, mask, self._from(start_ns) + first * NANOSECOND / self._frames.rate)

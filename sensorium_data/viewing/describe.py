@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sensorium_data.clock import TickClock
 from sensorium_data.errors import listed
+from sensorium_data.spelling import human_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,23 +18,7 @@ if TYPE_CHECKING:
     from sensorium_data.handle import SessionHandle
     from sensorium_data.schemas import Tier
 
-__all__ = ["as_html", "as_text", "facts_of", "human_bytes"]
-
-
-def human_bytes(n: int) -> str:
-    """Return a number of bytes for people.
-
-    Examples
-    --------
-    >>> human_bytes(999), human_bytes(42_300_000)
-    ('999 B', '42.3 MB')
-    """
-    size = float(n)
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
+__all__ = ["as_html", "as_text", "facts_of"]
 
 
 def _tier(tier: Tier) -> str:
@@ -100,11 +84,10 @@ def _stimuli(handle: SessionHandle) -> list[str]:
 def facts_of(handle: SessionHandle) -> list[tuple[str, Sequence[str]]]:
     """Return labelled facts about a session, each with one or more lines."""
     document, made = handle.document, handle.document.provenance
-    size = sum(path.stat().st_size for path in Path(handle.where).rglob("*") if path.is_file())
     digest = f", sha256 {made.source_digest[:12]}…" if made.source_digest else ""
     source = f"{made.reader} {made.source_name}, {human_bytes(made.source_bytes)}{digest}, {made.converted_at:%Y-%m-%d}"
     facts: list[tuple[str, Sequence[str]]] = [
-        ("where", [f"{handle.where}, {human_bytes(size)}, {made.options.preset} ({made.codec})"]),
+        ("where", [f"{handle.where}, {human_bytes(handle.store.n_bytes)}, {made.options.preset} ({made.codec})"]),
         ("source", [source]),
         ("neurons", [f"{_neurons(handle)}: {', '.join(column.name for column in document.neurons.columns)}"]),
         ("trials", [f"{document.trials.n}: " + ", ".join(_tier(tier) for tier in document.trials.tiers)]),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os.path
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from sensorium_data.errors import BadArgument, NotFound, Problem, SensoriumError, StoreInvalid, listed
+from sensorium_data.errors import BadArgument, NotFound, Problem, SensoriumError, StorageFailed, StoreInvalid, listed
 from sensorium_data.handle import SessionHandle
+from sensorium_data.remote import Location, is_url, open_objects
 from sensorium_data.store.target import is_store
 from sensorium_data.views import Session
 
@@ -21,13 +23,18 @@ __all__ = ["Opened", "opened"]
 Opened: TypeAlias = "str | Path | Session | SessionHandle"
 
 
-def opened(wheres: Opened | Iterable[Opened]) -> dict[str, Session]:
+def opened(
+    wheres: Opened | Iterable[Opened], storage_options: Mapping[str, object] | None = None
+) -> dict[str, Session]:
     """Open sessions, of which nothing but the roots is read, and return them by key in the order they were named.
 
     Parameters
     ----------
     wheres : path, pattern, Session, SessionHandle, or iterable of them
-        A pattern such as ``stores/*.zarr`` stands for the session stores that it matches, sorted by name.
+        A pattern such as ``stores/*.zarr`` stands for the session stores that it matches, sorted by name; of a bucket
+        it needs one that may be listed.
+    storage_options : mapping, optional
+        How to get in where they are URLs.
 
     Raises
     ------
@@ -56,14 +63,14 @@ def opened(wheres: Opened | Iterable[Opened]) -> dict[str, Session]:
     faults: list[tuple[str, SensoriumError]] = []
     for where in several:
         try:
-            each: Sequence[Opened] = _matches(str(where)) if _is_pattern(where) else [where]
-        except NotFound as error:
+            each: Sequence[Opened] = _matches(str(where), storage_options) if _is_pattern(where) else [where]
+        except (NotFound, StorageFailed) as error:
             faults.append((str(where), error))
             continue
         for one in each:
             try:
-                found.append(_session(one))
-            except (NotFound, StoreInvalid) as error:
+                found.append(_session(one, storage_options))
+            except (NotFound, StoreInvalid, StorageFailed) as error:
                 faults.append((str(one), error))
     if faults:
         raise _together(faults, len(found) + len(faults))
@@ -73,12 +80,16 @@ def opened(wheres: Opened | Iterable[Opened]) -> dict[str, Session]:
 def _is_pattern(where: object) -> bool:
     if not isinstance(where, str | Path) or not any(sign in str(where) for sign in "*?["):
         return False
+    if is_url(where):
+        return True
     from sensorium_data.conversion.patterns import is_pattern
 
     return is_pattern(where)
 
 
-def _matches(pattern: str) -> list[Opened]:
+def _matches(pattern: str, options: Mapping[str, object] | None) -> list[Opened]:
+    if is_url(pattern):
+        return _matches_at(pattern, options)
     paths = sorted(Path(name) for name in glob(pattern, recursive=True))  # noqa: PTH207  # the pattern may be absolute
     if stores := [path for path in paths if is_store(path)]:
         return [*stores]
@@ -87,7 +98,24 @@ def _matches(pattern: str) -> list[Opened]:
     raise NotFound(f"{pattern} matches no session store", hint=hint, code="no-match")
 
 
-def _session(where: object) -> Session:
+def _matches_at(pattern: str, options: Mapping[str, object] | None) -> list[Opened]:
+    """Return the stores that a pattern matches at a URL, by the roots that are listed below what comes before it."""
+    parts = pattern.rstrip("/").split("/")
+    n_fixed = next(n for n, part in enumerate(parts) if any(sign in part for sign in "*?["))
+    if n_fixed < 3:
+        raise BadArgument(f"{pattern}: which bucket is not said", hint="s3://BUCKET/*.zarr", code="no-bucket")
+    base, rest = "/".join(parts[:n_fixed]), parts[n_fixed:]
+    roots = (key.split("/") for key, _ in open_objects(Location(base, options)).listing() if key.endswith("/zarr.json"))
+    found = sorted(
+        "/".join(root[:-1]) for root in roots if len(root) == len(rest) + 1 and all(map(fnmatchcase, root, rest))
+    )
+    if not found:
+        hint = f"is the pattern right? below {base} nothing that it matches has a zarr.json"
+        raise NotFound(f"{pattern} matches no session store", hint=hint, code="no-match")
+    return [f"{base}/{name}" for name in found]
+
+
+def _session(where: object, options: Mapping[str, object] | None) -> Session:
     if isinstance(where, Session):
         return where
     if isinstance(where, SessionHandle):
@@ -95,9 +123,9 @@ def _session(where: object) -> Session:
     if not isinstance(where, str | Path):
         raise _no_session(where)
     try:
-        return Session(SessionHandle(where))
+        return Session(SessionHandle(where, storage_options=options))
     except StoreInvalid as error:
-        if error.code == "not-a-store" and any(_stores_in(Path(where))):
+        if error.code == "not-a-store" and not is_url(where) and any(_stores_in(Path(where))):
             error.hint = f"'{where}/*.zarr' stands for the stores in it"
         raise
 
@@ -121,7 +149,9 @@ def _together(faults: Sequence[tuple[str, SensoriumError]], n: int) -> Sensorium
     errors = [error for _, error in faults]
     if len(errors) == 1:
         return errors[0]
-    kind = NotFound if all(isinstance(error, NotFound) for error in errors) else StoreInvalid
+    kinds = {kind for error in errors for kind in (NotFound, StorageFailed) if isinstance(error, kind)}
+    same = len(kinds) == 1 and all(isinstance(error, tuple(kinds)) for error in errors)
+    kind = kinds.pop() if same else StoreInvalid
     problems = [
         Problem(error.code, where, error.message.removeprefix(where).removeprefix(":").strip())
         for where, error in faults
@@ -137,7 +167,7 @@ def _by_key(sessions: Sequence[Session]) -> dict[str, Session]:
     found: dict[str, Session] = {}
     for session in sessions:
         key, where = session.document.identity.key, session.handle.where
-        if (place := os.path.realpath(where)) in places:
+        if (place := where if is_url(where) else os.path.realpath(where)) in places:
             raise BadArgument(f"{where} is given twice", hint="name each store once", code="store-twice")
         if key in found:
             what = f"{found[key].handle.where} and {where} both hold session `{key}`"

@@ -125,10 +125,16 @@ TRANSCRIPTS: dict[str, list[str]] = {
         "sensorium-data check mouse.zip --select litter --json",
         "sensorium-data check broken",
     ],
+    "catalog": [
+        "sensorium-data ls sensorium2023",
+        "sensorium-data ls dynamic295*",
+        "sensorium-data info mouse-F",
+        "sensorium-data info mose-F",
+    ],
     "convert": [
         "sensorium-data convert mouse.zip mouse.zarr --dry-run",
         "sensorium-data convert mouse.zip mouse.zarr",
-        "sensorium-data ls",
+        "sensorium-data ls .",
         "sensorium-data info mouse.zarr",
         "sensorium-data stats mouse.zarr",
         "sensorium-data check mouse.zarr --against mouse.zip",
