@@ -44,7 +44,7 @@ def fetch_blocks(place: Location, sink: Sink, expected: Expected, watch: Watch) 
     for piece in in_order(_blocks(objects, sink.size, before), N_AHEAD):
         with disk_errors(sink.partial.path):
             sink.write(piece)
-        watch.at(sink.size)
+        watch.take(len(piece), sink.size)
     after = objects.head()
     if after is None or not _note(place, before, expected).is_of(after):
         sink.partial.discard()
@@ -59,7 +59,8 @@ def _goes_on(note: Note | None, place: Location, info: ObjectInfo, expected: Exp
     """True where what is here is a part of the object that is there."""
     if note is None or note.expected != expected or note.size != info.size:
         return False
-    return note == _note(place, info, expected) and bool(info.etag or info.modified) or expected.has_digest
+    says_version = bool(info.etag or info.modified)
+    return expected.has_digest or (says_version and note == _note(place, info, expected))
 
 
 def _begin(objects: Objects, info: ObjectInfo, sink: Sink, expected: Expected) -> None:

@@ -17,13 +17,11 @@ TEXTS = (".html", ".htm", ".xml", ".svg", ".txt", ".md", ".json", ".yml", ".yaml
 ZIPS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 ANNEX = re.compile(rb"(?:\.\./)*(?:/annex|\.git/annex)/objects/\S*?([A-Z0-9_]+)-s([0-9]+)(?:-\S*?)?--([0-9a-f]+)")
 LFS = re.compile(rb"version https?://(?:git-lfs\.github\.com|hawser\.github\.com)/spec/")
-POINTER_HINT = (
-    "the server has only the pointer to the file: fetch it from another place, or ask the publisher to upload its content"
-)
+POINTER_HINT = "the server has only the pointer to the file: fetch it from another place, or ask the publisher to upload its content"
 
 
 def refuse_impostor(head: bytes, name: str, place: Location | str) -> None:
-    """Raise what is wrong with a file that begins so, before the rest of it is fetched.
+    r"""Raise what is wrong with a file that begins so, before the rest of it is fetched.
 
     Parameters
     ----------
@@ -41,7 +39,7 @@ def refuse_impostor(head: bytes, name: str, place: Location | str) -> None:
 
     Examples
     --------
-    >>> refuse_impostor(b"PK\\x03\\x04...", "mouse.zip", "https://example.org/mouse.zip")
+    >>> refuse_impostor(b"PK\x03\x04...", "mouse.zip", "https://example.org/mouse.zip")
     >>> pointer = b"/annex/objects/MD5E-s1234--d41d8cd98f00b204e9800998ecf8427e.zip"
     >>> refuse_impostor(pointer, "mouse.zip", "https://example.org/mouse.zip")
     Traceback (most recent call last):
@@ -67,7 +65,9 @@ def _refuse_pointer(head: bytes, place: Location | str) -> None:
         size_of, oid = re.search(rb"\nsize ([0-9]+)", head), re.search(rb"\noid sha256:([0-9a-f]{64})", head)
         told = f" to a file of {int(size_of[1]):,} bytes" if size_of else ""
         told += f" (sha256 {oid[1].decode()})" if oid else ""
-        raise DataInvalid(f"{place}: is a git-LFS pointer{told}, not the file itself", hint=POINTER_HINT, code="lfs-pointer")
+        raise DataInvalid(
+            f"{place}: is a git-LFS pointer{told}, not the file itself", hint=POINTER_HINT, code="lfs-pointer"
+        )
 
 
 def _refuse_page(head: bytes, place: Location | str) -> None:

@@ -42,7 +42,9 @@ def read_pins(folder: Path) -> dict[str, Pin]:
         raise _damaged(path) from None
     if found.lock != VERSION:
         hint = "install a newer sensorium-data"
-        raise DataInvalid(f"{path}: is of version {found.lock}, this release reads {VERSION}", hint=hint, code="lock-version")
+        raise DataInvalid(
+            f"{path}: is of version {found.lock}, this release reads {VERSION}", hint=hint, code="lock-version"
+        )
     return {pin.name: pin for pin in found.files}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from queue import Full, Queue
+from queue import Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Self
 
@@ -53,13 +53,9 @@ class Hasher:
         return {kind: made.hexdigest() for kind, made in self._made.items()}
 
     def drop(self) -> None:
-        """End without a digest, and without waiting."""
+        """End without a digest; what waits is passed over."""
         self._made = {}
-        try:
-            self._waiting.put_nowait(None)
-        except Full:
-            self._waiting.get_nowait()
-            self._waiting.put_nowait(None)
+        self._waiting.put(None)
 
     def _run(self) -> None:
         while (piece := self._waiting.get()) is not None:
@@ -85,7 +81,6 @@ class Sink:
         self._handle = partial.opened()
         self._hasher = Hasher(kinds)
         self.size = 0
-        self.n_received = 0
         self.n_resumed = 0
 
     def __enter__(self) -> Self:
@@ -129,7 +124,6 @@ class Sink:
             n = os.write(self._handle, view)
             view = view[n:]
             self.size += n
-        self.n_received += len(piece)
 
     def end(self) -> dict[str, str]:
         """Wait until everything is on the disk, and return the digests."""
@@ -137,18 +131,22 @@ class Sink:
         return self._hasher.end()
 
 
-def hashed(handle: int, check: Callable[[int], object]) -> str:
-    """Return the SHA-256 of an open file.
+def hashed(handle: int, kinds: tuple[str, ...], tell: Callable[[int], object]) -> dict[str, str]:
+    """Return the digests of an open file.
 
     Parameters
     ----------
     handle : int
-    check : callable
+    kinds : tuple of str
+    tell : callable
         Gets the bytes that were read so far; may raise to stop.
     """
-    made, n = hashlib.sha256(), 0
-    while piece := os.read(handle, PIECE):
-        made.update(piece)
-        n += len(piece)
-        check(n)
-    return made.hexdigest()
+    hasher, n = Hasher(kinds), 0
+    try:
+        while piece := os.read(handle, PIECE):
+            hasher.feed(piece)
+            n += len(piece)
+            tell(n)
+        return hasher.end()
+    finally:
+        hasher.drop()

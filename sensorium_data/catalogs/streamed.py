@@ -134,7 +134,7 @@ class _Streaming:
     def _write(self, piece: bytes) -> None:
         with disk_errors(self.sink.partial.path):
             self.sink.write(piece)
-        self.watch.at(self.sink.size)
+        self.watch.take(len(piece), self.sink.size)
 
     def _is_all(self, answer: BaseHTTPResponse) -> bool:
         """True where the server says that nothing is missing."""
@@ -183,9 +183,7 @@ class _Streaming:
         size = self._size(answer)
         etag, modified = answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", "")
         with disk_errors(self.sink.partial.path):
-            self.sink.begin(
-                Note(url=self.place.url, size=size, etag=etag, modified=modified, expected=self.expected)
-            )
+            self.sink.begin(Note(url=self.place.url, size=size, etag=etag, modified=modified, expected=self.expected))
         self.watch.size = size
         return chain([head] if head else [], pieces)
 

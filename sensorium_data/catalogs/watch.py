@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from threading import Event
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threading import Event
 
 __all__ = ["Stopped", "Watch"]
 
 
-class Stopped(Exception):  # noqa: N818  # no failure
+class Stopped(Exception):  # no failure
     """Nobody waits for this file any more."""
 
 
@@ -23,16 +26,18 @@ class Watch:
     ----------
     size : int or None, bytes
     done : int, bytes
+    n_received : int, bytes
+        That came over the network.
     text : str
         What it waits for, if anything.
     """
 
-    __slots__ = ("_stop", "done", "size", "text")
+    __slots__ = ("_stop", "done", "n_received", "size", "text")
 
     def __init__(self, stop: Event) -> None:
         self._stop = stop
         self.size: int | None = None
-        self.done = 0
+        self.done = self.n_received = 0
         self.text = ""
 
     def check(self) -> None:
@@ -44,6 +49,11 @@ class Watch:
         """Tell how far it is; raise Stopped where nobody waits any more."""
         self.done = done
         self.check()
+
+    def take(self, n: int, done: int) -> None:
+        """Tell that bytes have come, and how far it is now."""
+        self.n_received += n
+        self.at(done)
 
     def sleep(self, seconds: float) -> None:
         """Wait, and no longer than somebody waits for this."""

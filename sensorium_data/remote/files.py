@@ -98,10 +98,11 @@ class FileObjects(Objects):
         return ObjectInfo(int(found["size"]), etag, modified)
 
     def _whole(self, place: Location, deadline: Deadline) -> bytes:
-        # One request for what is small, as what is read whole is; a larger one is cut off where it would not end.
-        data: bytes = self._call(place, "cat_file", deadline)
-        if len(data) > LARGEST:
-            raise unreachable(place, f"has {len(data):,} bytes, more than an object that is read at once may have")
+        # As a range that is longer than it may be: one request, where a client would ask for the size first, and no more
+        # memory than is allowed.
+        data: bytes = self._call(place, "cat_file", deadline, start=0, end=LARGEST)
+        if len(data) >= LARGEST:
+            raise unreachable(place, f"has {len(data):,} bytes or more, too many for an object that is read at once")
         return data
 
     def _range(self, place: Location, start: int, stop: int, etag: str, deadline: Deadline) -> bytes:

@@ -70,7 +70,9 @@ class DownloadReport(Document):
     @property
     def bytes_to_come(self) -> int:
         """Bytes that a planned download would fetch, as far as sizes are known."""
-        return sum((file.bytes or 0) - file.bytes_here for file in self.files if file.status == "planned" and file.bytes)
+        return sum(
+            (file.bytes or 0) - file.bytes_here for file in self.files if file.status == "planned" and file.bytes
+        )
 
     @property
     def bytes_fetched(self) -> int:

@@ -37,6 +37,7 @@ class Web:
     ranges: bool = True
     tags: str = "strong"
     status: int = 0
+    key: str = ""  # that must be sent to be let in
     cut: int = 0  # ranges whose body ends too early, beginning now
     n_ranges: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -74,6 +75,8 @@ class _Handler(BaseHTTPRequestHandler):
             number, web.n_ranges = web.n_ranges, web.n_ranges + (not head)
         if web.before is not None and not head:
             web.before(number)
+        if web.key and self.headers.get("X-Key") != web.key:
+            return self._send(403, b"", {})
         data = web.files.get(path)
         if data is None or web.status:
             return self._send(web.status or 404, b"", {})
