@@ -82,7 +82,7 @@ def download(
     --------
     >>> import tempfile, sensorium_data as sd
     >>> from pathlib import Path
-    >>> from sensorium_data.catalogs import download
+    >>> from sensorium_data.catalogs.fetch import download
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "published.csv").write_text("1,2,3")
     >>> done = download((folder / "published.csv").as_uri(), to=folder / "here")
@@ -159,12 +159,9 @@ class _Run:
         while len(self.outcomes) < len(self.plan.steps) or not self._done.empty():
             text = self._next() or self._waits(waits)
             told = self._told(text)
-            if text or told != last:
+            if text or told != last:  # the last one ends a file, and is the only one in which all is done
                 self.report(told)
                 last = told
-        ended = self._told("")
-        if ended != last:
-            self.report(ended)
 
     def _next(self) -> str:
         """Wait for a moment; return what has come of a file, if one has ended."""

@@ -15,8 +15,9 @@ from sensorium_data.catalogs.partial import Partial
 from sensorium_data.catalogs.pinned import read_pins
 from sensorium_data.catalogs.wanted import downloads_folder, require_tokens, wanted_files
 from sensorium_data.errors import BadArgument, Problem, SensoriumError, StorageFailed, TargetExists, near_miss
-from sensorium_data.remote import open_objects
+from sensorium_data.remote import Location, is_url, open_objects
 from sensorium_data.remote.faults import Passing
+from sensorium_data.remote.faults import offline as offline_error
 from sensorium_data.remote.http import info_of, requested
 from sensorium_data.remote.patience import Deadline
 from sensorium_data.remote.requests import in_order
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.catalogs.decide import Action, Existing, Local
     from sensorium_data.catalogs.wanted import Wanted
-    from sensorium_data.remote import Location, ObjectInfo
+    from sensorium_data.remote import ObjectInfo
     from sensorium_data.schemas.download import Pin, Terms
 
 __all__ = ["Plan", "Step", "plan_download"]
@@ -111,6 +112,8 @@ def plan_download(
     _check(existing, jobs)
     is_offline = settings().offline if offline is None else offline
     folder = Path(to).expanduser() if to is not None else None
+    if is_offline and is_url(catalog):
+        raise offline_error(str(Location(str(catalog))))
     wanted, terms = wanted_files(names, folder, _catalog(catalog))
     pins = {each.folder: read_pins(each.folder) for each in wanted}
     steps = [_step(each, pins[each.folder], existing) for each in wanted]

@@ -94,13 +94,16 @@ class Sink:
                 self.size += len(piece)
             self.n_resumed = self.size
         except BaseException:
-            self.__exit__()
+            self._hasher.drop()
+            os.close(self._handle)
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._hasher.drop()
         os.close(self._handle)
+        if kind is not None and not self.size:
+            self.partial.discard()  # nothing came: nothing to go on with
 
     def begin(self, note: Note) -> None:
         """Throw away what is there, and be a part of something else."""

@@ -82,6 +82,7 @@ def condition(note: Note | None, size: int, url: str, expected: Expected) -> str
 
     Examples
     --------
+    >>> from sensorium_data.catalogs.partial import Expected
     >>> url = "https://example.org/mouse.zip"
     >>> condition(Note(url=url, size=100, etag='"a"'), 40, url, Expected())
     '"a"'

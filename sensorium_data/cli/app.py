@@ -24,6 +24,7 @@ __all__ = ["VERBS", "cli", "main"]
 # not import the verbs: 30 ms instead of 600.
 VERBS = {
     "demo": "Make a small mouse, convert it, check it, open it; no network needed.",
+    "download": "Fetch published files by name; resumed, checked, pinned.",
     "convert": "Turn a published recording into a verified session store.",
     "ls": "List what can be fetched, or the session stores in a folder.",
     "info": "Say what a store or an entry of the catalog holds, how big it is and where it comes from.",
@@ -31,6 +32,7 @@ VERBS = {
     "stats": "Show the statistics of a store's signals.",
     "stimuli": "Show which films sessions share, and whether training sets hold test films.",
     "schema": "Print the JSON Schema of a document.",
+    "cache": "Say where downloads are kept, list them, or remove them.",
     "doctor": "Say which versions, settings and disks this installation sees.",
 }
 

@@ -46,6 +46,7 @@ def make_loader(
     order: Order = "round_robin",
     shuffle: bool | None = None,
     seed: int = 0,
+    clips_per_block: int = 1,
     drop_last: bool = False,
     last_step: LastStep = "drop",
     rank: int | None = None,
@@ -69,7 +70,7 @@ def make_loader(
         Which windows of what: as for `WindowDataset`.
     method, lag_s, offsets_s, transform, dtype, verify
         What becomes of their values: as for `WindowDataset`.
-    batch_size, order, shuffle, drop_last, last_step, rank, world_size
+    batch_size, order, shuffle, clips_per_block, drop_last, last_step, rank, world_size
         How they are dealt to batches: as for `WindowLoader`.
     num_workers, multiprocessing_context, n_threads, n_ahead, pin_memory
         Who makes them: as for `WindowLoader`.
@@ -98,5 +99,5 @@ def make_loader(
         transform=transform, seed=seed, verify=verify)  # fmt: skip
     return WindowLoader(
         dataset, batch_size=batch_size, order=order, shuffle=shuffle, seed=seed, drop_last=drop_last, rank=rank,
-        last_step=last_step, world_size=world_size, num_workers=num_workers, pin_memory=pin_memory,
+        clips_per_block=clips_per_block, last_step=last_step, world_size=world_size, num_workers=num_workers, pin_memory=pin_memory,
         multiprocessing_context=multiprocessing_context, n_threads=n_threads, n_ahead=n_ahead)  # fmt: skip

@@ -13,6 +13,7 @@ import torch  # noqa: TID253  # the loaders are torch's face
 from torch.utils.data import IterableDataset, get_worker_info  # noqa: TID253
 
 from sensorium_data.errors import BadArgument, counted
+from sensorium_data.loaders.blocks import blocks_of
 from sensorium_data.loaders.collate import collate, collate_mixed
 from sensorium_data.loaders.making import make_batch
 from sensorium_data.loaders.pool import BufferPool
@@ -20,6 +21,7 @@ from sensorium_data.loaders.ranks import Share, find_ranks
 from sensorium_data.loaders.ring import run_in_order
 from sensorium_data.loaders.schedule import Schedule
 from sensorium_data.loaders.state import LoaderState
+from sensorium_data.loaders.traffic import Traffic, read_by
 from sensorium_data.loaders.workers import by_workers, check_context
 from sensorium_data.settings import settings
 from sensorium_data.windows.asked import whole_number
@@ -58,6 +60,9 @@ class WindowLoader(IterableDataset[Any]):
     shuffle : bool, optional
         By default where starts are random or all trials are training trials.
     seed : int
+    clips_per_block : int
+        Windows of one trial that are drawn together, in one batch or in two that follow each other; 1 is truly random.
+        Random starts are then of a part of the trials in each epoch, and of all in `clips_per_block` of them.
     drop_last : bool
         Leave out batches that are not full.
     last_step : {"drop", "wrap"}
@@ -99,6 +104,7 @@ class WindowLoader(IterableDataset[Any]):
         order: Order = "round_robin",
         shuffle: bool | None = None,
         seed: int = 0,
+        clips_per_block: int = 1,
         drop_last: bool = False,
         last_step: LastStep = "drop",
         rank: int | None = None,
@@ -123,10 +129,11 @@ class WindowLoader(IterableDataset[Any]):
         self._pool = BufferPool(pin=torch.cuda.is_available() if pin_memory is None else pin_memory)
         self._state = LoaderState(
             seed=seed, batch_size=batch_size, order=order, shuffle=shuffled, drop_last=drop_last,
-            fingerprint=dataset.fingerprint(),
+            clips_per_block=whole("clips_per_block", clips_per_block, least=1), fingerprint=dataset.fingerprint(),
         )  # fmt: skip
         self._next = self._state
         self._starts = np.concatenate([[0], np.cumsum(dataset.sizes)])  # of each session's windows
+        self._elsewhere = Traffic()  # what was given, and what workers have read for it
         self._refuse_idle_ranks()
 
     def _refuse_idle_ranks(self) -> None:
@@ -184,29 +191,42 @@ class WindowLoader(IterableDataset[Any]):
             f"WindowLoader: epoch {self.epoch}, {len(self):,} × {windows}, {self.schedule.order}, of {self.dataset!r}"
         )
 
+    @property
+    def traffic(self) -> Traffic:
+        """What was read for its dataset so far, batches made ahead included; by `num_workers` as well, batch by batch.
+
+        A copy in a worker process of a DataLoader of your own counts there.
+        """
+        return self._elsewhere + read_by(self.dataset.streams)
+
     # -- batches
 
     def __iter__(self) -> Iterator[Any]:
         """Go through the epoch, or what is left of it."""
         began, share = self._next, self.share()
         self._state, self._next = began, replace(began, epoch=began.epoch + 1, n_consumed=0)
-        windows = self.dataset.windows.of_epoch(began.epoch)
-        batches = self.schedule.epoch(began.epoch)
+        n_clips = began.clips_per_block
+        windows = self.dataset.windows.of_epoch(began.epoch, n_clips)
+        batches = self.schedule.epoch(began.epoch, blocks_of(windows, self.dataset.sizes, n_clips))
         worker = get_worker_info()
         if worker is not None:
             steps = range(worker.id, len(share), worker.num_workers)
             return self._by_threads(windows, batches, [share[step] for step in steps])
         make = self._by_workers if self._num_workers else self._by_threads
-        return self._counted(make(windows, batches, list(share)), began, share)
+        return self._counted(make(windows, batches, list(share)), began, share, batches)
 
-    def _counted(self, made: Iterator[Any], began: LoaderState, share: Share) -> Iterator[Any]:
+    def _counted(self, made: Iterator[Any], began: LoaderState, share: Share, batches: Batches) -> Iterator[Any]:
         n_steps = 0
         for batch in made:  # enumerate() would hold on to the last batch
-            n_steps += 1  # noqa: SIM113
+            self._note(Traffic(n_batches=1, n_windows=batches.n_windows(share[n_steps])))
+            n_steps += 1
             self._state = began.after(share, n_steps)
             yield batch
             del batch  # its memory is used again as soon as the caller is done with it
         self._state = began.after(share, len(share))
+
+    def _note(self, more: Traffic) -> None:
+        self._elsewhere += more
 
     def _indices(self, batches: Batches, b: int) -> NDArray[np.int64]:
         batch = batches[b]
@@ -224,7 +244,7 @@ class WindowLoader(IterableDataset[Any]):
         dataset.windows = windows
         together = partial(collate_mixed, apart=dataset.per_neuron) if self.schedule.order == "mixed" else collate
         chosen = [self._indices(batches, b).tolist() for b in mine]
-        return by_workers(dataset, chosen, together, n_workers=self._num_workers, context=self._context)
+        return by_workers(dataset, chosen, together, self._note, n_workers=self._num_workers, context=self._context)
 
 
 def whole(name: str, value: int, least: int = 0) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sensorium_data.loaders.blocks import Blocks
     from sensorium_data.loaders.turns import Turns
 
 __all__ = ["MIXED", "Batch", "Batches", "Order", "Schedule"]
@@ -96,17 +97,19 @@ class Schedule:
         self.n_batches = self._n_batches(self.sizes)
         self._starts = np.cumsum(self.sizes) - self.sizes  # of each session's windows, where all stand in one row
 
-    def epoch(self, epoch: int) -> Batches:
+    def epoch(self, epoch: int, blocks: Blocks | None = None) -> Batches:
         """Return the batches of an epoch.
 
         Parameters
         ----------
         epoch : int
             0 or more.
+        blocks : Blocks, optional
+            Windows that stay together when they are shuffled; by default none do.
         """
         if epoch < 0:
             raise BadArgument(f"epoch is {epoch!r}, expected 0 or more")
-        return Batches(self, index(epoch))
+        return Batches(self, index(epoch), blocks)
 
     def _n_batches(self, n_windows: NDArray[np.int64]) -> NDArray[np.int64]:
         return n_windows // self.batch_size if self.drop_last else -(-n_windows // self.batch_size)
@@ -141,6 +144,8 @@ class Batches:
     ----------
     schedule : Schedule
     epoch : int
+    blocks : Blocks, optional
+        Windows that are shuffled as wholes.
 
     Examples
     --------
@@ -149,8 +154,8 @@ class Batches:
     (1, [0, 1], [0, 0])
     """
 
-    def __init__(self, schedule: Schedule, epoch: int) -> None:
-        self._schedule, self._epoch = schedule, epoch
+    def __init__(self, schedule: Schedule, epoch: int, blocks: Blocks | None = None) -> None:
+        self._schedule, self._epoch, self._blocks = schedule, epoch, blocks
         self._turns: Turns | None = None
         if schedule.order != "mixed":
             seed = schedule.seed if schedule.shuffle else None
@@ -160,7 +165,7 @@ class Batches:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Travel as what they follow from."""
-        return (Batches, (self._schedule, self._epoch))
+        return (Batches, (self._schedule, self._epoch, self._blocks))
 
     def __len__(self) -> int:
         if self._turns is not None:
@@ -172,35 +177,55 @@ class Batches:
 
     def __getitem__(self, b: int) -> Batch:
         """Return batch `b`; from the end where negative."""
+        schedule, cut = self._schedule, self._cut(b)
+        if not schedule.shuffle:
+            windows = np.arange(cut.first, cut.stop)
+        else:
+            windows = self._shuffle(cut)[cut.first : cut.stop].astype(np.int64)
+        if cut.session != MIXED:
+            return Batch(cut.session, np.full(len(windows), cut.session, np.int64), windows)
+        sessions = np.searchsorted(schedule._starts, windows, side="right") - 1  # its other half
+        return Batch(MIXED, sessions, windows - schedule._starts[sessions])  # its other half
+
+    def n_windows(self, b: int) -> int:
+        """Return how many windows batch `b` has; from the end where negative."""
+        cut = self._cut(b)
+        return cut.stop - cut.first
+
+    def _cut(self, b: int) -> _Cut:
+        """Return which piece of whose windows a batch is."""
         place, n = index(b), len(self)
         if not -n <= place < n:
             raise IndexError(f"batch {place} of {n}")
-        place %= n
-        return self._mixed(place) if self._turns is None else self._of_session(self._turns, place)
+        schedule, session, cycle, batch = self._schedule, MIXED, 0, place % n
+        if self._turns is not None:
+            session, turn = self._turns[batch]
+            cycle, batch = divmod(turn, int(schedule.n_batches[session]))
+        n_windows = int(schedule.sizes.sum() if session == MIXED else schedule.sizes[session])
+        first = batch * schedule.batch_size
+        return _Cut(session, cycle, n_windows, first, min(first + schedule.batch_size, n_windows))
 
-    def _of_session(self, of: Turns, b: int) -> Batch:
-        session, turn = of[b]
-        cycle, batch = divmod(turn, int(self._schedule.n_batches[session]))
-        windows = self._cut(session, cycle, int(self._schedule.sizes[session]), batch)
-        return Batch(session, np.full(len(windows), session, np.int64), windows)
-
-    def _mixed(self, b: int) -> Batch:
-        schedule = self._schedule
-        chosen = self._cut(MIXED, 0, int(schedule.sizes.sum()), b)
-        sessions = np.searchsorted(schedule._starts, chosen, side="right") - 1  # its other half
-        return Batch(MIXED, sessions, chosen - schedule._starts[sessions])  # its other half
-
-    def _cut(self, session: int, cycle: int, n: int, batch: int) -> NDArray[np.int64]:
-        """Return the `batch`-th piece of `n` windows, in their order or shuffled."""
-        first = batch * self._schedule.batch_size
-        stop = min(first + self._schedule.batch_size, n)
-        if not self._schedule.shuffle:
-            return np.arange(first, stop)
-        return self._shuffle(session, cycle, n)[first:stop].astype(np.int64)
-
-    def _shuffle(self, session: int, cycle: int, n: int) -> NDArray[np.unsignedinteger]:
-        held = self._shuffles.get(session)
-        if held is None or held[0] != cycle:
-            what = (OF_MIXED,) if session == MIXED else (OF_WINDOWS, session, cycle)
-            held = self._shuffles[session] = cycle, permutation(n, self._schedule.seed, self._epoch, *what)
+    def _shuffle(self, cut: _Cut) -> NDArray[np.unsignedinteger]:
+        held = self._shuffles.get(cut.session)
+        if held is None or held[0] != cut.cycle:
+            held = self._shuffles[cut.session] = cut.cycle, self._shuffled(cut)
         return held[1]
+
+    def _shuffled(self, cut: _Cut) -> NDArray[np.unsignedinteger]:
+        what = (OF_MIXED,) if cut.session == MIXED else (OF_WINDOWS, cut.session, cut.cycle)
+        if self._blocks is None:
+            return permutation(cut.n_windows, self._schedule.seed, self._epoch, *what)
+        first = 0 if cut.session == MIXED else int(self._schedule._starts[cut.session])  # its other half
+        among = first, first + cut.n_windows
+        order = permutation(self._blocks.count(*among), self._schedule.seed, self._epoch, *what)
+        return self._blocks.dealt(*among, order)
+
+
+class _Cut(NamedTuple):
+    """Windows [first, stop) of the n_windows of a session, or of all if mixed, in the order of its cycle."""
+
+    session: int
+    cycle: int
+    n_windows: int
+    first: int
+    stop: int

@@ -36,6 +36,8 @@ class LoaderState:
     seed, batch_size : int
     order : str
     shuffle, drop_last : bool
+    clips_per_block : int
+        1 in states of before there were blocks.
     fingerprint : mapping of str to str
         Digest of each thing that the batches rest on: the data set, its windows, the layout (see `digest`).
 
@@ -54,6 +56,7 @@ class LoaderState:
     order: str
     shuffle: bool
     drop_last: bool
+    clips_per_block: int = 1
     fingerprint: Mapping[str, str]
 
     def state_dict(self) -> dict[str, object]:
@@ -85,6 +88,7 @@ class LoaderState:
         BadArgument
             It is no state, or that of another data set, layout, seed, order or batch size; names all differences.
         """
+        saved = {"clips_per_block": 1, **saved}
         problems = _shape_problems(saved, self) or _differences(saved, self)
         if problems:
             raise BadArgument(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from torch.utils.data import DataLoader, Dataset  # noqa: TID253  # the loaders are torch's face
 
 from sensorium_data.errors import BadArgument, SensoriumError, near_miss
+from sensorium_data.loaders.traffic import Traffic, read_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,6 +42,7 @@ def by_workers(
     dataset: WindowDataset,
     batches: Sequence[list[int]],
     together: Callable[[Sequence[Any]], Any],
+    noted: Callable[[Traffic], None],
     *,
     n_workers: int,
     context: str,
@@ -54,6 +56,8 @@ def by_workers(
         The windows of each.
     together : callable
         Makes a batch of items.
+    noted : callable
+        Is told what a worker has read for each batch.
     n_workers : int
     context : {"forkserver", "spawn", "fork"}
 
@@ -68,9 +72,12 @@ def by_workers(
     )  # fmt: skip
     made = iter(loader)
     try:
-        while (batch := _next(made)) is not _END:
-            if isinstance(batch, _Failed):
-                raise batch.error
+        while (one := _next(made)) is not _END:
+            if isinstance(one, _Failed):
+                raise one.error
+            batch, read = one
+            del one
+            noted(read)
             yield batch
             del batch
     finally:
@@ -80,13 +87,20 @@ def by_workers(
 _END = object()
 
 
+class _Made(NamedTuple):
+    """A batch, and what was read for it."""
+
+    batch: Any
+    read: Traffic
+
+
 class _Failed(NamedTuple):
     """What came instead of a batch."""
 
     error: BaseException
 
 
-def _next(made: Iterator[Any]) -> Any:  # noqa: ANN401  # a batch, a failure, or the end
+def _next(made: Iterator[Any]) -> Any:  # noqa: ANN401  # what was made, a failure, or the end
     try:
         return next(made)
     except StopIteration:
@@ -127,7 +141,9 @@ class _Carrying(Dataset[Any]):
 
     def __getitems__(self, indices: Sequence[int]) -> Any:  # noqa: ANN401  # a batch, or an error
         try:
-            return self._together(self._dataset.__getitems__(indices))
+            before = read_by(self._dataset.streams)
+            batch = self._together(self._dataset.__getitems__(indices))
+            return _Made(batch, read_by(self._dataset.streams) - before)
         except SensoriumError as error:
             return _Failed(error.with_traceback(None))
         except StopIteration:  # torch would raise it again, and so end the epoch

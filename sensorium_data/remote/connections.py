@@ -44,7 +44,9 @@ def pool_for(url: str, *, redirected: bool, origin: str) -> urllib3.PoolManager:
     host = urlsplit(origin).hostname or ""
     if redirected and (why := next(filter(None, (refusal(a, host) for a in _addresses(parts.hostname or ""))), "")):
         raise Refused(why)  # before anything is sent there, or waited for
-    proxy = getproxies().get(parts.scheme, "")
+    # Looking through the whole environment takes as long as half a request to a server nearby.
+    named = any(os.environ.get(name) for name in (f"{parts.scheme}_proxy", f"{parts.scheme.upper()}_PROXY"))
+    proxy = getproxies().get(parts.scheme, "") if named else ""
     if proxy and not proxy_bypass(parts.hostname or ""):
         return _pool(os.getpid(), "", proxy if "://" in proxy else f"http://{proxy}")
     return _pool(os.getpid(), origin if redirected else "", "")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpObjects", "body", "requested"]
 
-PIECE = 1 << 20  # bytes read at once
+PIECE = 1 << 18  # bytes read at once
 MOST_REDIRECTS = 5
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 REDIRECTS = {301, 302, 303, 307, 308}
@@ -62,12 +62,10 @@ class HttpObjects(Objects):
             size = content_length(answer)
             if (size or 0) > LARGEST:
                 raise unreachable(place, f"has {size:,} bytes, more than an object that is read at once may have")
-            data = bytearray()
-            for piece in body(answer, deadline):
-                data += piece
-                if len(data) > LARGEST:
-                    raise unreachable(place, "has more bytes than an object that is read at once may have")
-            return bytes(data)
+            data = _gathered(answer, LARGEST, deadline)
+            if len(data) > LARGEST:
+                raise unreachable(place, "has more bytes than an object that is read at once may have")
+            return data
 
     def _range(self, place: Location, start: int, stop: int, etag: str, deadline: Deadline) -> bytes:
         headers = self._headers | {"Range": f"bytes={start}-{stop - 1}"} | ({"If-Match": etag} if etag else {})
@@ -77,12 +75,7 @@ class HttpObjects(Objects):
             if answer.status != 200:
                 require(place, answer, 206)
                 require_range(answer, start, stop)
-            data = bytearray()
-            for piece in body(answer, deadline):
-                data += piece
-                if len(data) > stop - start:  # more than was asked for; the caller says so
-                    break
-            return bytes(data)
+            return _gathered(answer, stop - start, deadline)  # where it is more, the caller says so
 
     def _put(self, place: Location, data: bytes | Path, deadline: Deadline) -> None:
         del data, deadline
@@ -228,6 +221,18 @@ def info_of(answer: BaseHTTPResponse) -> ObjectInfo:
     if size is None:
         raise Passing("does not say how many bytes it has")
     return ObjectInfo(size, answer.headers.get("ETag", ""), answer.headers.get("Last-Modified", ""))
+
+
+def _gathered(answer: BaseHTTPResponse, most: int, deadline: Deadline) -> bytes:
+    """Return the body of an answer, or its beginning where it is longer than it may be."""
+    pieces: list[bytes] = []
+    n_bytes = 0
+    for piece in body(answer, deadline):
+        pieces.append(piece)
+        n_bytes += len(piece)
+        if n_bytes > most:
+            break
+    return b"".join(pieces)
 
 
 def body(answer: BaseHTTPResponse, deadline: Deadline | None = None) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.windows.legal import Starts
 
-__all__ = ["Pool", "Slots", "StartRuns", "drawn", "pooled", "stepped"]
+__all__ = ["Pool", "Slots", "StartRuns", "below", "drawn", "high_bits", "pooled", "stepped"]
 
 
 class StartRuns(NamedTuple):
@@ -147,11 +147,20 @@ def drawn(pool: Pool, keys: Sequence[str], n_trials: Sequence[int], seed: int, e
     ends = np.searchsorted(pool.slots.session, np.arange(len(keys) + 1))
     for number, (key, n) in enumerate(zip(keys, n_trials, strict=True)):
         mine = slice(ends[number], ends[number + 1])
-        # Python's hash() of a text differs from process to process; this one does not.
-        source = np.random.SeedSequence(int.from_bytes(sha256(key.encode()).digest()), spawn_key=(seed, epoch))
-        high_bits = np.random.Philox(source).random_raw(n) >> np.uint64(32)
-        drawn_for = high_bits[pool.slots.trial_row[mine]]
-        # floor(u * n / 2**32) takes each value up to n - 1, the last included, as no rounding can.
-        into = (drawn_for * pool.slots.n[mine].astype(np.uint64)) >> np.uint64(32)
-        starts[mine] = pool.slots.first[mine] + into.astype(np.int64)
+        drawn_for = high_bits(key, n, seed, epoch)[pool.slots.trial_row[mine]]
+        starts[mine] = pool.slots.first[mine] + below(pool.slots.n[mine], drawn_for)
     return starts
+
+
+def high_bits(key: str, n: int, *what: int) -> NDArray[np.uint64]:
+    """Return 32 random bits for each of n trials of a session, (n,), which follow from its key and `what` they are for."""
+    # Python's hash() of a text differs from process to process; this one does not.
+    source = np.random.SeedSequence(int.from_bytes(sha256(key.encode()).digest()), spawn_key=what)
+    bits: NDArray[np.uint64] = np.random.Philox(source).random_raw(n) >> np.uint64(32)
+    return bits
+
+
+def below(n: NDArray[np.int64], bits: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return integers from 0 to below n, each as likely as any other, from 32 random bits for each."""
+    # floor(u * n / 2**32) takes each value up to n - 1, the last included, as no rounding can.
+    return ((bits * n.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)

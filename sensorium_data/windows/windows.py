@@ -14,6 +14,7 @@ from sensorium_data.windows.cut import Cut, training
 from sensorium_data.windows.explain import explain
 from sensorium_data.windows.placing import drawn, stepped
 from sensorium_data.windows.served import Serving
+from sensorium_data.windows.together import drawn_together
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -68,6 +69,8 @@ class Windows(Sequence[Window]):
         Starts are drawn; `of_epoch` draws them anew.
     epoch : int
         That they were drawn for.
+    clips_per_block : int
+        Clips that are drawn from one trial at its turn.
     """
 
     keys: tuple[str, ...]
@@ -77,22 +80,25 @@ class Windows(Sequence[Window]):
     n_samples: NDArray[np.int32]
     random: bool
     epoch: int
+    clips_per_block: int
 
-    def __init__(self, cut: Cut, pool: Pool, epoch: int = 0) -> None:
+    def __init__(self, cut: Cut, pool: Pool, epoch: int = 0, clips_per_block: int = 1) -> None:
         self._cut, self._pool = cut, pool
         self._serving: dict[int, Serving] = {}
         self.keys = tuple(streams.key for streams in cut.streams)
-        self.random, self.epoch = cut.stride == "random", epoch
-        if cut.stride == "random":
-            n_trials = [len(streams.n_frames) for streams in cut.streams]
-            starts = drawn(pool, self.keys, n_trials, cut.asked.seed, epoch)
-        else:
-            starts = stepped(pool, cut.stride)
-        run, self.start_frame = pool.at(starts)
+        self.random, self.epoch, self.clips_per_block = cut.stride == "random", epoch, clips_per_block
+        run, self.start_frame = pool.at(self._starts())
         self.session, self.trial_row = pool.runs.session[run], pool.runs.trial_row[run]
         self.n_samples = pool.n_samples[run]
         for array in (self.session, self.trial_row, self.start_frame, self.n_samples, *pool.runs):
             array.flags.writeable = False
+
+    def _starts(self) -> NDArray[np.int64]:
+        if self._cut.stride != "random":
+            return stepped(self._pool, self._cut.stride)
+        n_trials = [len(streams.n_frames) for streams in self._cut.streams]
+        of = self._pool, self.keys, n_trials, self._cut.asked.seed, self.epoch
+        return drawn(*of) if self.clips_per_block == 1 else drawn_together(*of, self.clips_per_block)
 
     @property
     def runs(self) -> StartRuns:
@@ -138,11 +144,15 @@ class Windows(Sequence[Window]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Windows):
             return NotImplemented
-        same = (self.keys, self.random, self.epoch) == (other.keys, other.random, other.epoch)
+        same = self._drawn == other._drawn
         same &= not self.random or self._cut.asked.seed == other._cut.asked.seed
         return same and all(np.array_equal(one, two) for one, two in zip(self._arrays, other._arrays, strict=True))
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _drawn(self) -> tuple[object, ...]:
+        return self.keys, self.random, self.epoch, self.clips_per_block
 
     @property
     def _arrays(self) -> tuple[NDArray[np.int32], ...]:
@@ -155,13 +165,16 @@ class Windows(Sequence[Window]):
             how += ", random starts" if stride == "random" else f", every {stride}"
         return f"Windows: {len(self):,} of {how}, in {counted(len(self.keys), 'session')}"
 
-    def of_epoch(self, epoch: int) -> Windows:
+    def of_epoch(self, epoch: int, clips_per_block: int | None = None) -> Windows:
         """Return the windows of an epoch: as many, of the same sessions, random starts drawn from (seed, epoch).
 
         Parameters
         ----------
         epoch : int
             From 0 on.
+        clips_per_block : int, optional
+            Random starts that are drawn from one trial, as far as it has so many legal ones; with k of each, an epoch
+            is a k-th of the trials, and in k epochs every trial gives k. By default as these windows have it.
 
         Returns
         -------
@@ -171,12 +184,17 @@ class Windows(Sequence[Window]):
         Raises
         ------
         BadArgument
-            The epoch is no integer of 0 or more.
+            The epoch is no integer of 0 or more, or a block has no integer of 1 or more.
         """
         number = whole_number(epoch)
+        n_clips = self.clips_per_block if clips_per_block is None else whole_number(clips_per_block)
         if number is None or number < 0:
             raise BadArgument(f"epoch is {epoch!r}, expected an integer of 0 or more", code="bad-epoch")
-        return Windows(self._cut, self._pool, number) if self.random and number != self.epoch else self
+        if n_clips is None or n_clips < 1:
+            what = f"clips_per_block is {clips_per_block!r}, expected an integer of 1 or more"
+            raise BadArgument(what, code="bad-clips-per-block")
+        same = not self.random or (number, n_clips) == (self.epoch, self.clips_per_block)
+        return self if same else Windows(self._cut, self._pool, number, n_clips)
 
     def served(self, index: int) -> Served:
         """Return what a reader must know of a window."""

@@ -126,7 +126,7 @@ def test_large_members_take_a_request_each_and_their_headers_are_asked_for_side_
     with zipfile.ZipFile(path) as archive:
         large = [info for info in archive.infolist() if info.compress_size > 3000]
     n_small = len(archive.infolist()) - len(large)
-    assert len(large) > 20
+    assert len(large) > 15
     assert web.gets <= 2 + len(large) + n_small
     web.asked.clear()
     for name, size in raw.members.sizes.items():
@@ -188,7 +188,7 @@ def test_wrong_bytes_are_read_once_more(
     monkeypatch.setattr(remotezips, "SMALL", small)
     members, name = open_members(at(web, zips["2023-stored"])), "data/responses/0.npy"
     first = web.n_ranges
-    web.change = lambda number, data: data[:-600] + flipped(data[-600:]) if number == first else data
+    web.change = lambda number, data: data[:400] + flipped(data[400:]) if number == first else data
     assert members.read(name).sha256 == open_members(zips["2023-stored"]).read(name).sha256
     assert web.n_ranges == first + 2
 
@@ -200,7 +200,7 @@ def test_wrong_bytes_that_stay_wrong_are_named(web: Web, zips: dict[str, Path]) 
         members.read("data/behavior/0.npy")
     assert caught.value.problem_code == "zip-crc"
     web.change = None
-    assert members.read("data/behavior/0.npy")
+    assert len(members.read("data/behavior/0.npy").data) == members.sizes["data/behavior/0.npy"]
 
 
 def test_a_beginning_that_was_wrong_is_found_when_the_member_is_read(
@@ -345,7 +345,7 @@ def test_any_damaged_byte_is_harmless_or_a_readable_error(web: Web, tmp_path: Pa
 @hypothesis_settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_what_is_read_ahead_is_what_lies_there(data: Any) -> None:
-    whole = data.draw(st.binary(min_size=1, max_size=300))
+    whole: bytes = data.draw(st.binary(min_size=1, max_size=300))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), min_size=2, max_size=30)))
     spans = [pair for pair in pairwise(cuts) if data.draw(st.booleans())] or [(0, len(whole))]
     asked: list[tuple[int, int]] = []
@@ -368,8 +368,7 @@ def test_what_is_read_ahead_is_what_lies_there(data: Any) -> None:
                 assert bytes(ahead.take(number)) == whole[slice(*spans[number])]
             except OSError:
                 assert len(asked) in failing
-                assert bytes(ahead.take(number)) == whole[slice(*spans[number])] or len(asked) in failing
-            assert len(asked) - n_before <= 2
+            assert len(asked) - n_before <= 1
             held = sum(run.stop - run.start for run in ahead._runs.values())
             assert held == ahead._n_bytes
             assert held <= kept or len(ahead._runs) == 1

@@ -57,6 +57,7 @@ class Web:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else every small answer waits for 40 ms
     web: Web
 
     def log_message(self, *_: Any) -> None:
@@ -112,13 +113,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection |= cut
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of clients that have gone."""
+
+
 @contextmanager
 def serving() -> Iterator[Web]:
     """Serve on a port of 127.0.0.1 for as long as the context lasts."""
-    handler = type("Handler", (_Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    handler.web = web = Web(f"http://127.0.0.1:{server.server_address[1]}")
+
+    class Handler(_Handler):
+        """Of this server alone."""
+
+    server = _Server(("127.0.0.1", 0), Handler)
+    Handler.web = web = Web(f"http://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
