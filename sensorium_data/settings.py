@@ -56,6 +56,8 @@ class Settings:
         How long one request may take with all its repetitions.
     n_retries : int
         How often a request that failed is repeated.
+    client : str
+        What reads from S3: ``fsspec``, or ``obstore`` where it is installed, whose threads no fork takes along.
     n_requests : int
         Requests for the data of one store that are under way at the same time.
     """
@@ -73,6 +75,7 @@ class Settings:
     timeout_s: int = 20
     deadline_s: int = 120
     n_retries: int = 5
+    client: str = "fsspec"
     n_requests: int = 16
 
     @property

@@ -18,7 +18,6 @@ from sensorium_data.store.remoteopen import is_replaced
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
-    from pathlib import Path
 
     from sensorium_data.copying.journal import Journal
     from sensorium_data.copying.places import Place
@@ -99,7 +98,10 @@ class Carrier:
     def _gather(self, waiting: list[Future[int | Problem]], problems: list[Problem], report: Report) -> None:
         report(Progress("copy", 0, len(waiting), "files"))
         for done, future in enumerate(as_completed(waiting), start=1):
-            sent = future.result()
+            try:
+                sent = future.result()
+            except _Stopped:
+                continue  # the failure that stopped it is among the others
             if isinstance(sent, Problem):
                 problems.append(sent)
             else:
@@ -115,6 +117,16 @@ class Carrier:
         hint = f"`sensorium-data check {path}` says more; convert the recording again, then copy"
         what = f"{path}: {counted(len(problems), 'file')} of it cannot be trusted, and there is no store at the target"
         raise StoreInvalid(what, hint=hint, problems=sorted(problems, key=lambda each: each.where), code="source-damaged")
+
+    def lacking(self, parts: Sequence[Part], report: Report) -> list[Part]:
+        """Return the files that are not at the place, or not with the right bytes."""
+        found: list[Part] = []
+        with ThreadPoolExecutor(max(1, settings().n_requests)) as pool:
+            for done, (part, there) in enumerate(zip(parts, pool.map(self.is_there, parts), strict=True), start=1):
+                report(Progress("copy", done, len(parts), "files"))
+                if not there:
+                    found.append(part)
+        return found
 
     def inspect(self, parts: Sequence[Part]) -> None:
         """Hold every file of the store against its checksums; nothing is written.
@@ -187,7 +199,7 @@ class Carrier:
         try:
             for _ in checked(part, self.place.pieces(part.key, part.ranges())):
                 pass
-        except (Damaged, NotFound, FileNotFoundError):
+        except (Damaged, FileNotFoundError):
             return False
         return True
 

@@ -63,7 +63,8 @@ class Blocks:
         lengths = np.diff(self._bounds[at : at + len(order) + 1])[order]
         into = np.arange(stop - first) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         # The smallest integers that hold it: an epoch of millions of windows stays in memory for as long as it lasts.
-        return (np.repeat(heads, lengths) + into).astype(np.min_scalar_type(stop - first))
+        found: NDArray[np.unsignedinteger] = (np.repeat(heads, lengths) + into).astype(np.min_scalar_type(stop - first))
+        return found
 
 
 def blocks_of(windows: Windows, sizes: Sequence[int], clips_per_block: int) -> Blocks | None:

@@ -219,7 +219,7 @@ class WindowLoader(IterableDataset[Any]):
         n_steps = 0
         for batch in made:  # enumerate() would hold on to the last batch
             self._note(Traffic(n_batches=1, n_windows=batches.n_windows(share[n_steps])))
-            n_steps += 1
+            n_steps += 1  # noqa: SIM113
             self._state = began.after(share, n_steps)
             yield batch
             del batch  # its memory is used again as soon as the caller is done with it

@@ -74,7 +74,7 @@ class Reader(ABC):
         from sensorium_data.reading.opening import reopened
 
         kept = None if self.columns is None else self.columns.kept
-        return reopened, (str(self.store.path), self.path, kept, self.verify)
+        return reopened, (self.store.path, self.path, kept, self.verify)
 
     def __len__(self) -> int:
         return self.shape[0]

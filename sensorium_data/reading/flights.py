@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from concurrent.futures import TimeoutError as TookTooLong
+from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from weakref import finalize
@@ -23,9 +24,16 @@ MOST = 256 << 20  # bytes that may wait to be read; what is beyond is asked for 
 Key: TypeAlias = tuple[int, int, int, int]  # who asked, number of the object, begin, end
 
 
+_owners = count()  # not `id`, which another reader may have when this one is gone
+
+
 class _Flight(NamedTuple):
     data: Future[bytes]
     left: list[int]  # how many reads are to come
+
+    @property
+    def has_failed(self) -> bool:
+        return self.data.done() and self.data.exception() is not None
 
 
 class _Registry:
@@ -34,15 +42,27 @@ class _Registry:
     def __init__(self) -> None:
         self.lock = Lock()
         self.flights: OrderedDict[Key, _Flight] = OrderedDict()
+        self.of_object: defaultdict[tuple[int, int], list[Key]] = defaultdict(list)
         self.n_bytes = 0
+
+    def around(self, owner: int, number: int, begin: int, end: int) -> tuple[Key, _Flight] | None:
+        """Return the flight that brings a range, alone or with others."""
+        for key in self.of_object.get((owner, number), ()):
+            if key[2] <= begin and end <= key[3]:
+                return key, self.flights[key]
+        return None
 
     def add(self, key: Key, flight: _Flight) -> None:
         self.flights[key] = flight
+        self.of_object[key[:2]].append(key)
         self.n_bytes += key[3] - key[2]
 
     def remove(self, key: Key) -> None:
         if self.flights.pop(key, None) is not None:
             self.n_bytes -= key[3] - key[2]
+            self.of_object[key[:2]].remove(key)
+            if not self.of_object[key[:2]]:
+                del self.of_object[key[:2]]
 
     def make_room(self, n_bytes: int) -> bool:
         """Forget what has come and was never read, the oldest first; False where that is not enough."""
@@ -73,7 +93,7 @@ class Flights:
     """
 
     def __init__(self) -> None:
-        self._owner = id(self)
+        self._owner = next(_owners)
         finalize(self, _forget, self._owner).atexit = False
 
     def start(self, number: int, begin: int, end: int, n_reads: int, fetch: Callable[[], bytes]) -> None:
@@ -90,10 +110,21 @@ class Flights:
         """
         registry, key = _registry(), (self._owner, number, begin, end)
         with registry.lock:
-            if (known := registry.flights.get(key)) is not None:
-                known.left[0] += n_reads
+            known = registry.around(*key)
+            if known is not None and known[1].has_failed:  # it may go better now
+                registry.remove(known[0])
+                known = None
+            if known is not None:
+                known[1].left[0] += n_reads
             elif registry.make_room(end - begin):
                 registry.add(key, _Flight(submitted(fetch), [n_reads]))
+
+    def coming(self, number: int, begin: int, end: int) -> bool:
+        """Return whether a range is under way."""
+        registry = _registry()
+        with registry.lock:
+            known = registry.around(self._owner, number, begin, end)
+            return known is not None and not known[1].has_failed
 
     def taken(self, number: int, begin: int, end: int) -> tuple[int, bytes] | None:
         """Return bytes in which a range lies, and where they begin, waited for; None where nobody has asked for them.
@@ -107,13 +138,12 @@ class Flights:
         """
         registry = _registry()
         with registry.lock:
-            mine = ((key, f) for key, f in registry.flights.items() if key[:2] == (self._owner, number))
-            found = next(((key, f) for key, f in mine if key[2] <= begin and end <= key[3]), None)
+            found = registry.around(self._owner, number, begin, end)
             if found is None:
                 return None
             key, flight = found
             flight.left[0] -= 1
-            if not flight.left[0]:
+            if flight.left[0] < 1 or flight.has_failed:
                 registry.remove(key)
         try:
             return key[2], flight.data.result(timeout=3 * settings().deadline_s + 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium_data.errors import StoreInvalid
@@ -12,10 +11,13 @@ from sensorium_data.reading.resident import ResidentReader, one_chunk
 from sensorium_data.store.opened import OpenStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import ArrayLike
 
     from sensorium_data.reading.base import Reader
     from sensorium_data.reading.verify import Verify
+    from sensorium_data.remote import Location
 
 __all__ = ["open_reader", "planned_reader", "reopened"]
 
@@ -49,6 +51,7 @@ def open_reader(store: OpenStore, path: str, *, columns: ArrayLike | None = None
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> from sensorium_data.testing import make_session
     >>> folder = tempfile.TemporaryDirectory()
     >>> session = make_session(Path(folder.name) / "mouse.zarr", n_neurons=5)
@@ -95,6 +98,6 @@ def _planned(store: OpenStore, path: str, columns: ArrayLike | None, verify: Ver
         return error.message.removeprefix(f"{store.path}: ")
 
 
-def reopened(where: str, path: str, columns: ArrayLike | None, verify: Verify) -> Reader:
+def reopened(where: Path | Location, path: str, columns: ArrayLike | None, verify: Verify) -> Reader:
     """Return the reader that a pickled one was, in this process."""
-    return open_reader(OpenStore(Path(where)), path, columns=columns, verify=verify)
+    return open_reader(OpenStore(where), path, columns=columns, verify=verify)

@@ -237,7 +237,7 @@ class ArrayReader(Reader):
         start, stop = self._plan.chunks(first, n)
         fetches, due = self._plan.fetches(start, stop), self._checks.due(start, stop)
         if len(fetches) > 1 and not self._shards.lasting:  # all at once, and not one after the other
-            self._shards.announce_each([fetch[:3] for fetch in fetches])
+            self._shards.begin_each([fetch[:3] for fetch in fetches])
         with scratch.borrowed(max(fetch.length for fetch in fetches)) as buffer:
             for shard, offset, length, parts in fetches:
                 self._shards.read(shard, offset, buffer[:length])

@@ -100,16 +100,21 @@ class RemoteShards:
             The place cannot be reached, or lets nobody in.
         """
         wanted = list(ranges)
-        if len(wanted) > 1:
-            self.announce_each([(shard, offset, len(into)) for shard, offset, into in wanted])
+        self.begin_each([(shard, offset, len(into)) for shard, offset, into in wanted])
         for shard, offset, into in wanted:
             first, stop = self._chunks(shard, offset, len(into))
             begin, end = self._bytes(shard, first, stop)
-            if (begin, end) == (offset, offset + len(into)) and self._from_disk(shard, first, stop, into):
-                continue
+            # What was asked for goes first: by now it is on disk as well, and nobody would ever take it.
             found = self._flights.taken(shard, offset, offset + len(into))
-            begin, data = found if found is not None else (begin, self._fetched(shard, first, stop))
-            into[...] = np.frombuffer(data, np.uint8, len(into), offset - begin)
+            if found is None and self._on_disk(shard, first, stop):
+                whole = into if (begin, end) == (offset, offset + len(into)) else np.empty(end - begin, np.uint8)
+                if self._from_disk(shard, first, stop, whole):
+                    if whole is not into:
+                        into[...] = whole[offset - begin : offset - begin + len(into)]
+                    continue
+            if found is None:
+                found = begin, self._fetched(shard, first, stop)
+            into[...] = np.frombuffer(found[1], np.uint8, len(into), offset - found[0])
 
     def unchanged(self, shard: int) -> None:
         """Ask nothing: bytes that were checked against the sidecar are those of the store that was opened."""
@@ -131,6 +136,17 @@ class RemoteShards:
                 continue
             begin, end = self._bytes(shard, first, stop)
             self._flights.start(shard, begin, end, n_times, partial(self._fetched, shard, first, stop))
+
+    def begin_each(self, ranges: Sequence[tuple[int, int, int]]) -> None:
+        """Ask at once for ranges that are read now, as far as they were not announced.
+
+        Parameters
+        ----------
+        ranges : sequence of (shard, offset, length)
+        """
+        if len(ranges) > 1:
+            new = (one for one in ranges if not self._flights.coming(one[0], one[1], one[1] + one[2]))
+            self.announce_each(list(new))
 
     def _together(self, runs: list[tuple[int, int, int]]) -> Iterable[tuple[int, int, int, int]]:
         """Yield runs of chunks to fetch at once, and how many of those that were asked for lie in each."""
@@ -171,7 +187,7 @@ class RemoteShards:
         if kept is None or not kept.has(first, stop):
             return False
         begin, _ = self._bytes(shard, first, stop)
-        sound = kept.read(begin, into)
+        sound = kept.read(begin, into, first, stop)
         if sound and (self._verify == "always" or self._sound[shard].find(0, first, stop) >= 0):
             sound = self._verify == "never" or self._fault(shard, first, stop, begin, into) is None
             self._sound[shard][first:stop] = bytes([sound]) * (stop - first)

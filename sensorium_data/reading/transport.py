@@ -195,6 +195,9 @@ class LocalShards:
         for shard, offset, length in ranges:
             self.announce(shard, offset, length)
 
+    def begin_each(self, ranges: Sequence[tuple[int, int, int]]) -> None:
+        """Do nothing: ranges that are read now come from the system at once."""
+
     def announce(self, shard: int, offset: int, length: int) -> None:
         """Ask the system to bring a range into memory; where that cannot be, reading it will say why."""
         if hasattr(os, "posix_fadvise"):

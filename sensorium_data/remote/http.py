@@ -25,6 +25,7 @@ __all__ = ["HttpObjects", "body", "requested"]
 
 PIECE = 1 << 18  # bytes read at once
 MOST_REDIRECTS = 5
+WORD = 1 << 16  # bytes of a redirect that are read
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 REDIRECTS = {301, 302, 303, 307, 308}
 
@@ -130,7 +131,8 @@ def requested(
             )  # fmt: skip
             if answer.status not in REDIRECTS or not answer.headers.get("Location"):
                 break
-            answer.drain_conn()
+            # The connection is used again, unless what comes with the redirect is more than a word.
+            answer.drain_conn() if 0 <= (answer.length_remaining or 0) <= WORD else answer.close()
             url = _led_to(place, url, answer.headers["Location"])
             if urlsplit(url).netloc != urlsplit(first).netloc:
                 sent = {name: value for name, value in sent.items() if name.lower() not in ("authorization", "cookie")}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from sensorium_data.errors import BadArgument
 from sensorium_data.settings import settings
@@ -15,6 +15,8 @@ __all__ = ["Location", "is_url", "mirrored", "placed"]
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 SAFE = "/:@!$&'()*+,;=~-._%"  # in a path; `%` as it may be quoted already
+WEB = ("http", "https")
+SIGNED = re.compile(r"[?&](sig|signature|x-amz-signature|x-goog-signature|[a-z_-]*token)=", re.IGNORECASE)
 
 
 def is_url(where: object) -> bool:
@@ -67,13 +69,10 @@ class Location:
         if not is_url(url):
             raise BadArgument(f"{url!r} is no URL", hint="a URL begins with s3://, gs://, az:// or https://")
         scheme, rest = url.split("://", 1)
-        rest, _, self._query = rest.partition("?") if scheme.lower() in ("http", "https") else (rest, "", "")
+        rest, _, self._query = rest.partition("?") if scheme.lower() in WEB else (rest, "", "")
         self.url = f"{scheme.lower()}://{rest.rstrip('/')}"
-        if "@" in rest.split("/", 1)[0] and scheme.lower() not in ("abfs", "abfss", "hf"):
-            what = f"{scheme}://…{rest.split('@', 1)[1]}: the URL has a name or password in it"
-            hint = "give credentials by a profile, the environment or storage_options, never in a URL"
-            raise BadArgument(what, hint=hint, code="credentials-in-url")
-        if not rest.strip("/"):
+        _refuse_secrets(scheme.lower(), rest)
+        if not rest.strip("/") or (scheme.lower() in WEB and not _has_host(self.url)):
             raise BadArgument(f"{self.url} names no place", hint="s3://BUCKET/STORE.zarr names a store")
         if options is not None and not isinstance(options, Mapping):
             kind = type(options).__name__
@@ -92,24 +91,25 @@ class Location:
 
     @property
     def parent(self) -> Location:
-        """The folder it lies in."""
-        return self._at(self.url.rsplit("/", 1)[0])
+        """The folder it lies in; the place itself where there is none above it."""
+        above = self.url.rsplit("/", 1)[0]
+        return self if above.endswith("/") else self._at(above)
 
     def asked(self) -> str:
         """Return the URL that is asked for: of the mirror where one is set, quoted, with its query. Not to be shown."""
         scheme, rest = mirrored(self.url).split("://", 1)
-        if scheme in ("http", "https"):
+        if scheme in WEB:
             host, slash, path = rest.partition("/")
             rest = f"{host}{slash}{quote(path, SAFE)}"
         return f"{scheme}://{rest}?{self._query}" if self._query else f"{scheme}://{rest}"
 
     def __truediv__(self, key: str) -> Location:
+        if self.scheme in WEB:  # in a key these mean themselves, in a URL something else
+            key = key.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
         return self._at(f"{self.url}/{key}")
 
     def _at(self, url: str) -> Location:
-        other = object.__new__(Location)
-        other.url, other.options, other._query = url, self.options, self._query
-        return other
+        return _rebuilt(url, self.options, self._query)
 
     def __str__(self) -> str:
         return self.url
@@ -127,9 +127,36 @@ class Location:
     def _key(self) -> tuple[str, str, dict[str, Any]]:
         return self.url, self._query, self.options
 
-    def __reduce__(self) -> tuple[type[Location], tuple[str, dict[str, Any]]]:
+    def __reduce__(self) -> tuple[object, tuple[str, dict[str, Any], str]]:
         """Go to another process with everything that is needed to get in there as well."""
-        return Location, (f"{self.url}?{self._query}" if self._query else self.url, self.options)
+        return _rebuilt, (self.url, self.options, self._query)
+
+
+def _rebuilt(url: str, options: dict[str, Any], query: str) -> Location:
+    location = object.__new__(Location)
+    location.url, location.options, location._query = url, options, query
+    return location
+
+
+def _refuse_secrets(scheme: str, rest: str) -> None:
+    """Raise BadArgument for a URL that would have to be hidden."""
+    user, at, host = rest.split("/", 1)[0].rpartition("@")
+    shown, what = f"{scheme}://…", ""
+    if at and (scheme not in ("abfs", "abfss", "hf") or ":" in user):
+        what, shown = "a name or password", f"{scheme}://…@{host}"
+    elif scheme not in WEB and SIGNED.search(rest):
+        what, shown = "a signature", f"{scheme}://{rest.split('?', 1)[0]}"
+    if what:
+        hint = "give credentials by a profile, the environment or storage_options, never in a URL"
+        raise BadArgument(f"{shown}: the URL has {what} in it", hint=hint, code="credentials-in-url")
+
+
+def _has_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def mirrored(url: str) -> str:
@@ -140,14 +167,24 @@ def mirrored(url: str) -> str:
     BadArgument
         The setting cannot be read.
     """
-    for pair in settings().mirrors.split():
+    for n, pair in enumerate(settings().mirrors.split(), 1):
         begins, _, instead = pair.partition("=")
-        if not (is_url(begins) and is_url(instead)):
-            hint = "expected FROM=TO, two beginnings of URLs, several pairs with spaces between them"
-            raise BadArgument(f"SENSORIUM_DATA_MIRRORS: {pair!r} is no pair", hint=hint, code="bad-setting")
-        if url.startswith(begins):
-            return instead + url.removeprefix(begins)
+        if not (is_url(begins) and is_url(instead) and _is_same_kind(begins, instead)):
+            hint = (
+                "expected FROM=TO, two beginnings of URLs, several pairs with spaces between them; "
+                "of a web server another one, of a bucket one that is reached in the same way"
+            )
+            raise BadArgument(f"SENSORIUM_DATA_MIRRORS: pair {n:,} is none", hint=hint, code="bad-setting")
+        # Where it ends inside a name it is another place: https://example.org is not https://example.org.net.
+        rest = url.removeprefix(begins)
+        if url.startswith(begins) and (not rest or rest[0] in "/?" or begins.endswith("/")):
+            return instead + rest
     return url
+
+
+def _is_same_kind(begins: str, instead: str) -> bool:
+    kinds = {"https" if scheme in WEB else scheme for scheme in (begins.split(":")[0], instead.split(":")[0])}
+    return len(kinds) == 1
 
 
 def placed(where: str | Path | Location, options: Mapping[str, Any] | None = None) -> Path | Location:
@@ -175,7 +212,7 @@ def placed(where: str | Path | Location, options: Mapping[str, Any] | None = Non
     if isinstance(where, str) and is_url(where):
         if not where.lower().startswith("file://"):
             return Location(where, options)
-        where = unquote(where[7:])
+        where = unquote(where[7:].removeprefix("localhost") if where[7:17] == "localhost/" else where[7:])
     if options:
         hint = "storage_options say how to get into a bucket: s3://BUCKET/STORE.zarr"
         raise BadArgument(

@@ -7,8 +7,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sensorium_data.errors import BadArgument, near_miss
 from sensorium_data.remote.faults import Passing
 from sensorium_data.remote.patience import patiently
+from sensorium_data.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectInfo", "Objects", "open_objects"]
 
+CLIENTS = ("fsspec", "obstore")
 LARGEST = 1 << 30  # bytes of an object that is read whole; checked before memory is taken
 
 
@@ -180,6 +183,13 @@ def _made(location: Location) -> Objects:
         from sensorium_data.remote.http import HttpObjects
 
         return HttpObjects(location)
+    if settings().client == "obstore" and location.scheme == "s3":
+        from sensorium_data.remote.obstores import ObstoreObjects
+
+        return ObstoreObjects(location)
+    if settings().client not in CLIENTS:
+        what = f"the setting `client` is {settings().client!r}"
+        raise BadArgument(what, hint=near_miss(settings().client, CLIENTS), code="bad-setting")
     from sensorium_data.remote.files import FileObjects
 
     return FileObjects(location)

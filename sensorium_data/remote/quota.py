@@ -71,11 +71,14 @@ class Quota:
                 yield False
                 return
             self._handle = handle
+            if self._noted() is None:
+                self._set(sum(held for _, held, _ in self._objects()))
             if self.used() + n_bytes > self.limit:
                 self._make_room(n_bytes, map_path)
             yield self.used() + n_bytes <= self.limit
         finally:
-            self._handle = -1
+            if self._handle == handle:  # else it is that of another thread, which has the lock
+                self._handle = -1
             os.close(handle)
 
     def took(self, n_bytes: int) -> None:
@@ -84,11 +87,24 @@ class Quota:
 
     def used(self) -> int:
         """Return the bytes that are held."""
+        return self._noted() or 0
+
+    def _noted(self) -> int | None:
+        """Return the number that is noted, or None where there is none, or it cannot be."""
         try:
             text = os.pread(self._handle, 32, 0).decode() if self._handle >= 0 else (self.folder / LOCK).read_text()
-            return int(text or 0)
+            noted = int(text)
         except (OSError, ValueError):
-            return 0
+            return None
+        return noted if noted >= 0 else None
+
+    def _objects(self) -> list[tuple[float, int, Path]]:
+        """Return when each object was used, the bytes that are held of it, and its map."""
+        found = []
+        for path in self.folder.glob("*/*.map"):
+            with suppress(OSError):
+                found.append((path.stat().st_mtime, held_bytes(path), path))
+        return found
 
     def _set(self, used: int) -> None:
         os.pwrite(self._handle, f"{used:<31}\n".encode(), 0)
@@ -98,10 +114,7 @@ class Quota:
         if time() - self._looked < min(LOOKS_S, self._rests_s):
             return
         self._looked = now = time()
-        objects = []
-        for path in self.folder.glob("*/*.map"):
-            with suppress(OSError):
-                objects.append((path.stat().st_mtime, held_bytes(path), path))
+        objects = self._objects()
         used = sum(held for _, held, _ in objects)
         for used_at, held, path in sorted(objects):
             if used + n_bytes <= self.limit * 0.9 or now - used_at < self._rests_s:

@@ -6,7 +6,7 @@ import os
 from collections import deque
 from concurrent.futures import Future
 from queue import SimpleQueue
-from threading import Lock, Thread
+from threading import Lock, Thread, local
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sensorium_data.settings import settings
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["in_order", "submitted"]
 
 T = TypeVar("T")
+_HERE = local()  # whether this thread is one of a crew
 
 
 class _Crew:
@@ -29,6 +30,9 @@ class _Crew:
 
     def run(self, work: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
+        if getattr(_HERE, "serves", False):  # work of work: all threads could wait for one that is free
+            _done(future, work)
+            return future
         with self._lock:
             self._n_busy += 1
             grow = self._n_busy > self._n_threads < max(1, settings().n_requests)
@@ -40,17 +44,22 @@ class _Crew:
         return future
 
     def _serve(self) -> None:
+        _HERE.serves = True
         while True:
             future, work = self._queue.get()
             if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(work())
-                except BaseException as error:  # noqa: BLE001  # raised where the result is asked for
-                    future.set_exception(error)
+                _done(future, work)
             with self._lock:
                 self._n_busy -= 1
             # While this thread waits it must not hold the bytes of the last answer.
             del future, work
+
+
+def _done(future: Future[T], work: Callable[[], T]) -> None:
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001  # raised where the result is asked for
+        future.set_exception(error)
 
 
 _CREWS: dict[int, _Crew] = {}  # by process: threads do not come along a fork

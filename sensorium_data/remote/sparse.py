@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 __all__ = ["HEADER", "SparseObject", "held_bytes"]
 
-HEADER = struct.Struct("<4s4xQ")  # "SDM1", bytes that are held; then a byte for each piece: 1 where it is there
+HEADER = struct.Struct(
+    "<4s4xQ"
+)  # "SDM1", bytes of the disk that are held; then a byte for each piece: 1 where it is there
 MAGIC = b"SDM1"
+BLOCK = 4096  # bytes: what a disk gives away at least, also of a file with holes
 
 
 def held_bytes(path: Path) -> int:
-    """Return how many bytes of an object are held, as its map says; 0 where there is no sound one."""
+    """Return how many bytes of the disk an object holds, as its map says; 0 where there is no sound one."""
     try:
         with path.open("rb") as file:
             magic, held = HEADER.unpack(file.read(HEADER.size))
@@ -79,16 +82,19 @@ class SparseObject:
         if state is None:
             self.__dict__.pop("_state", None)  # another process may make it
             return False
-        return state[HEADER.size + first : HEADER.size + stop].count(1) == stop - first
+        return _all_there(state, first, stop)
 
-    def read(self, offset: int, into: NDArray[np.uint8]) -> bool:
-        """Fill memory with the bytes from an offset on; False where they are not there any more."""
+    def read(self, offset: int, into: NDArray[np.uint8], first: int, stop: int) -> bool:
+        """Fill memory with the bytes of pieces [first, stop) from an offset on; False where they are not there any more."""
+        state = self._state
         try:
             handle = os.open(self._data, os.O_RDONLY)
         except OSError:
             return False
         try:
-            return os.preadv(handle, (into.data,), offset) == len(into)
+            whole = os.preadv(handle, (into.data,), offset) == len(into)
+            # Asked afterwards, of the same map: an object that was given up meanwhile has holes when it is made anew.
+            return whole and state is not None and _all_there(state, first, stop)
         except OSError:
             return False
         finally:
@@ -96,7 +102,8 @@ class SparseObject:
 
     def add(self, offset: int, data: bytes, first: int, stop: int) -> None:
         """Keep the bytes of pieces [first, stop), where there is room; what cannot be kept is fetched again one day."""
-        with suppress(OSError), self._quota.granted(len(data), self._map) as granted:
+        taken = -(-(offset + len(data)) // BLOCK) * BLOCK - offset // BLOCK * BLOCK
+        with suppress(OSError), self._quota.granted(taken, self._map) as granted:
             if not granted or self.has(first, stop):
                 return
             state = self._made()
@@ -111,9 +118,9 @@ class SparseObject:
                     done += os.pwrite(handle, memoryview(data)[done:], offset + done)
             finally:
                 os.close(handle)
-            state[: HEADER.size] = HEADER.pack(MAGIC, HEADER.unpack(state[: HEADER.size])[1] + len(data))
+            state[: HEADER.size] = HEADER.pack(MAGIC, HEADER.unpack(state[: HEADER.size])[1] + taken)
             state[HEADER.size + first : HEADER.size + stop] = b"\1" * (stop - first)
-            self._quota.took(len(data))
+            self._quota.took(taken)
 
     def drop(self, first: int, stop: int) -> None:
         """Forget pieces [first, stop): what is there is not what it should be."""
@@ -138,3 +145,7 @@ class SparseObject:
             return self._map.stat().st_ino
         except OSError:
             return -1
+
+
+def _all_there(state: mmap.mmap, first: int, stop: int) -> bool:
+    return state[HEADER.size + first : HEADER.size + stop].count(1) == stop - first

@@ -71,7 +71,7 @@ class StreamedStore:
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             for name, data in (("root", root), ("sidecar", sidecar)):
-                if not (self._folder / name).exists():
+                if not _holds(self._folder / name, data):
                     _put(self._folder / name, data)
             _put(_note(location), json.dumps({"url": location.url, "store": self.identity}).encode())
 
@@ -88,13 +88,21 @@ def was_at(location: Location) -> tuple[bytes, bytes] | None:
     try:
         identity = str(json.loads(_note(location).read_bytes())["store"])
         folder = streams_folder() / Path(identity).name
-        return (folder / "root").read_bytes(), (folder / "sidecar").read_bytes()
+        kept = (folder / "root").read_bytes(), (folder / "sidecar").read_bytes()
+        return kept if streamed_store(*kept).identity == identity else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _note(location: Location) -> Path:
     return streams_folder() / "urls" / f"{hashlib.sha256(location.url.encode()).hexdigest()[:SHORT]}.json"
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
 
 
 def _put(path: Path, data: bytes) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from sensorium_data.schemas.base import Document
 from sensorium_data.schemas.catalog import CatalogDocument, CatalogFile, CatalogTier, Credentials, Entry
+from sensorium_data.schemas.copy import CopyReport, Verify
 from sensorium_data.schemas.neuron import Column, Neuron, NeuronTable
 from sensorium_data.schemas.report import (
     CheckReport,
@@ -59,6 +60,7 @@ __all__ = [
     "Column",
     "ConvertOptions",
     "ConvertReport",
+    "CopyReport",
     "Credentials",
     "Document",
     "Entry",
@@ -91,6 +93,7 @@ __all__ = [
     "Tier",
     "Trial",
     "TrialTable",
+    "Verify",
 ]
 
 # The documents that are rendered under `schemas/` and that `sensorium-data schema NAME` prints.
@@ -106,4 +109,5 @@ DOCUMENTS: dict[str, type[Document]] = {
     "convert-report": ConvertReport,
     "collection-report": CollectionReport,
     "catalog": CatalogDocument,
+    "copy-report": CopyReport,
 }

@@ -10,7 +10,7 @@ import google_crc32c
 import numpy as np
 
 from sensorium_data.cached import cached_property
-from sensorium_data.errors import Problem, StoreInvalid
+from sensorium_data.errors import Problem, SensoriumError, StoreInvalid
 from sensorium_data.remote import Location
 from sensorium_data.store.layout import Paths, quiet_zarr
 from sensorium_data.store.nodes import faults_of_nodes
@@ -190,7 +190,7 @@ class OpenStore:
             with quiet_zarr():
                 return np.asarray(array.oindex[key] if isinstance(key, tuple) else array[key])
         except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
-            if isinstance(error, StoreInvalid):
+            if isinstance(error, SensoriumError):
                 raise
             self._unreadable(f"`{array.path}` does not decode ({type(error).__name__})")
 

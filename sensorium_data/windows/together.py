@@ -124,5 +124,6 @@ def _another(chosen: NDArray[np.int64], n: NDArray[np.int64], bits: NDArray[np.u
     left = below(np.maximum(n - j, 1), bits)
     # The r-th place that was not chosen: as many further on as chosen ones lie before it.
     others = left + (np.sort(chosen, axis=0) - np.arange(j)[:, None] <= left).sum(axis=0)
-    again = np.take_along_axis(chosen, (j % n)[None], axis=0)[0]
-    return np.where(n > j, others, again)
+    again = np.take_along_axis(chosen, np.minimum(j % n, j - 1)[None], axis=0)[0]
+    found: NDArray[np.int64] = np.where(n > j, others, again)
+    return found

@@ -41,11 +41,11 @@ def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
     settings.cache_clear()
 
 
-def write(folder: Path, form: str, seed: int = 0) -> Path:
+def write(folder: Path, form: str, seed: int = 0, n_neurons: int = 30) -> Path:
     year, zipped = form.split("-")
     if year == "2023":
         return write_sensorium2023(
-            folder, n_neurons=30, n_train=12, n_repeats=2, frame_shape=(12, 20), seed=seed,
+            folder, n_neurons=n_neurons, n_train=12, n_repeats=2, frame_shape=(12, 20), seed=seed,
             zipped=zipped,  # type: ignore[arg-type]
         )  # fmt: skip
     return write_sensorium2022(folder, n_neurons=30, n_train=40, seed=seed, zipped=zipped)  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ def test_interrupted_and_replaced_it_is_begun_anew(web: Web, made: dict[str, Pat
     assert contents(target) == contents(tmp_path / "here.zarr")
 
 
-@pytest.mark.parametrize("tags", ["strong", ""])
+@pytest.mark.parametrize("tags", ["strong", "weak", ""])
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.8])
 def test_replaced_half_way_it_is_an_error_and_never_mixed(
     web: Web, made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float, tags: str
@@ -144,7 +144,8 @@ def test_replaced_half_way_it_is_an_error_and_never_mixed(
     url = at(web, made[form])
     sd.convert(url, tmp_path / "first.zarr")
     n_requests, web.n_ranges = web.n_ranges, 0
-    other = write(tmp_path / "other", form, seed=1)
+    # A server that names no tags tells two objects of one size by nothing: what is read of them has the wrong checksum.
+    other = write(tmp_path / "other", form, seed=1, n_neurons=30 if tags else 31)
 
     def before(number: int) -> None:
         if number == int(share * n_requests):
@@ -159,6 +160,20 @@ def test_replaced_half_way_it_is_an_error_and_never_mixed(
     assert sd.convert(url, target).status == "converted"
     sd.convert(other, tmp_path / "here.zarr")
     assert contents(target) == contents(tmp_path / "here.zarr")
+
+
+def test_replaced_where_nothing_tells_it_is_an_error_all_the_same(
+    web: Web, made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remotezips, "SMALL", 0)
+    web.tags = ""
+    url = at(web, made["2023-stored"])
+    other = write(tmp_path / "other", "2023-stored", seed=1)
+    assert other.stat().st_size == made["2023-stored"].stat().st_size
+    web.before = lambda number: at(web, other) and None if number == 60 else None
+    with pytest.raises(SourceInvalid, match="CRC-32"):
+        sd.convert(url, tmp_path / "there.zarr")
+    assert not (tmp_path / "there.zarr").exists()
 
 
 def test_bodies_that_end_early_and_bytes_that_come_wrong_are_read_again(
@@ -231,7 +246,7 @@ def test_every_verb_takes_a_url(web: Web, made: dict[str, Path], tmp_path: Path)
     assert there.findings == here.findings
     assert check_store(store, against=url).ok
     assert sd.convert(url, store, existing="resume").status == "up-to-date"
-    assert not check_store(store, against=at(web, made["2023-stored"])).ok
+    assert not check_store(store, against=at(web, write(tmp_path, "2022-stored", seed=1))).ok
 
 
 def test_storage_options_let_one_in_and_are_not_written(web: Web, made: dict[str, Path], tmp_path: Path) -> None:
@@ -258,7 +273,7 @@ def test_several_sources_may_lie_here_and_there(web: Web, made: dict[str, Path],
     url = at(web, made["2023-stored"])
     web.key = SECRET
     options = {"headers": {"X-Key": SECRET}}
-    sources = [url, made["2022-stored"], f"{web.url}/in/absent.zip?signature={SECRET}"]
+    sources: list[str | Path] = [url, made["2022-stored"], f"{web.url}/in/absent.zip?signature={SECRET}"]
     planned = plan_all(sources, tmp_path / "out", storage_options=options)
     assert [session.status for session in planned.sessions] == ["planned", "planned"]
     report = sd.convert_all(sources, tmp_path / "out", storage_options=options)
