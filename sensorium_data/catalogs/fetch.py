@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["download", "run_plan"]
 
 TELL_S = 0.1  # between records of progress
-LEAVE_S = 2.0  # that are waited for workers when nobody needs them any more; they end when their server answers
+LEAVE_S = 1.0  # that are waited for workers when nobody needs them any more; they end when their server answers
 UNITS = ((10**6, "MB"), (10**3, "kB"), (1, "B"))
 
 

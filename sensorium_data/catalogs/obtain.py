@@ -71,6 +71,7 @@ class Obtaining:
             target.parent.mkdir(parents=True, exist_ok=True)
             with locked(lock_of_file(target), self._waiting):
                 self.watch.text = ""
+                self.partial.tidy()
                 pin = read_pins(self.wanted.folder).get(self.wanted.name)
                 return self._settled(look(target, pin))
 

@@ -113,6 +113,11 @@ class Partial:
         with os.fdopen(handle, "wb") as file:
             file.write(note.model_dump_json().encode())
 
+    def tidy(self) -> None:
+        """Remove a note whose part has become the file, by one who was killed right then."""
+        if not os.path.lexists(self.path):
+            self.forget()
+
     def forget(self) -> None:
         """Remove the note of a part that has become the file."""
         self._note.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from sensorium_data.catalogs.looks import HEAD_BYTES, refuse_impostor
 from sensorium_data.catalogs.partial import Note
 from sensorium_data.catalogs.patient import Pace, Patience
 from sensorium_data.errors import DataInvalid
-from sensorium_data.remote.faults import Passing, not_there
+from sensorium_data.remote.faults import Passing
 from sensorium_data.remote.http import content_length, requested, require
 from sensorium_data.remote.patience import Deadline
 from sensorium_data.settings import settings
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["condition", "stream"]
 
 PIECE = 1 << 18  # read at once: smaller ones cost calls, larger ones leave the cache before they are hashed
-GONE = (404, 410)
 RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 
 
@@ -115,11 +114,8 @@ class _Streaming:
             headers |= {"Range": f"bytes={sink.size}-"} | ({"If-Range": bound} if bound else {})
         deadline = Deadline(max(1, settings().timeout_s))
         with requested(self.place, "GET", headers=headers, deadline=deadline) as answer:
-            gone = answer.status in GONE
-            if not gone and not self._is_all(answer):
+            if not self._is_all(answer):
                 self._take(answer, bound is not None)
-        if gone:
-            raise not_there(self.place)
         self._require_whole()
 
     def _take(self, answer: BaseHTTPResponse, asked_for_rest: bool) -> None:

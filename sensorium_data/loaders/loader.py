@@ -61,7 +61,7 @@ class WindowLoader(IterableDataset[Any]):
         By default where starts are random or all trials are training trials.
     seed : int
     clips_per_block : int
-        Windows of one trial that are drawn together, in one batch or in two that follow each other; 1 is truly random.
+        Windows of one trial that are drawn together, in one batch or in successive ones of its session; 1 is truly random.
         Random starts are then of a part of the trials in each epoch, and of all in `clips_per_block` of them.
     drop_last : bool
         Leave out batches that are not full.

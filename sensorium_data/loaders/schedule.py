@@ -159,7 +159,9 @@ class Batches:
         self._turns: Turns | None = None
         if schedule.order != "mixed":
             seed = schedule.seed if schedule.shuffle else None
-            self._turns = turns(schedule.order, schedule.n_batches, seed=seed, epoch=epoch)
+            # A block that goes on in another batch goes on in the next one of its session.
+            together = blocks is not None
+            self._turns = turns(schedule.order, schedule.n_batches, seed=seed, epoch=epoch, ascending=together)
         # Of each session its latest shuffle: it starts over only when it has used it up.
         self._shuffles: dict[int, tuple[int, NDArray[np.unsignedinteger]]] = {}
 

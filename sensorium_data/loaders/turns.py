@@ -43,7 +43,7 @@ class Turns(Protocol):
         """Return whose batch `b` is."""
 
 
-def turns(order: str, n_batches: NDArray[np.int64], *, seed: int | None, epoch: int) -> Turns:
+def turns(order: str, n_batches: NDArray[np.int64], *, seed: int | None, epoch: int, ascending: bool = False) -> Turns:
     """Return the turns of an epoch.
 
     Parameters
@@ -54,6 +54,9 @@ def turns(order: str, n_batches: NDArray[np.int64], *, seed: int | None, epoch: 
     seed : int or None
         Of the shuffle of ``proportional``; None leaves its batches spread evenly.
     epoch : int
+    ascending : bool
+        The batches of one session come in their order, wherever they come among those of others; in ``proportional``
+        with a seed they else do not.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def turns(order: str, n_batches: NDArray[np.int64], *, seed: int | None, epoch: 
         case "round_robin":
             return _RoundRobin(n_batches)
         case "proportional":
-            return _Proportional(n_batches, seed, epoch)
+            return _Proportional(n_batches, seed, epoch, ascending=ascending)
         case "longest":
             return _Cycle(n_batches, int(own.max(initial=0)))
         case "shortest":
@@ -131,8 +134,8 @@ class _RoundRobin:
 class _Proportional:
     """Every batch of every session once: at random, or each session's spread evenly over the epoch."""
 
-    def __init__(self, n_batches: NDArray[np.int64], seed: int | None, epoch: int) -> None:
-        self._n_batches, self._seed, self._epoch = n_batches, seed, epoch
+    def __init__(self, n_batches: NDArray[np.int64], seed: int | None, epoch: int, *, ascending: bool) -> None:
+        self._n_batches, self._seed, self._epoch, self._ascending = n_batches, seed, epoch, ascending
         self._ends = np.cumsum(n_batches)
         self._starts = self._ends - n_batches
 
@@ -149,7 +152,11 @@ class _Proportional:
         """The batches of all sessions, one session's after the other's, in their order; not made to tell their number."""
         n = len(self)
         if self._seed is not None:
-            return permutation(n, self._seed, self._epoch, OF_BATCHES)
+            shuffled = permutation(n, self._seed, self._epoch, OF_BATCHES)
+            if self._ascending:  # whose turn it is stays; of each session the next batch comes
+                its = np.searchsorted(self._ends, shuffled, side="right")
+                shuffled[np.argsort(its, kind="stable")] = np.arange(n)
+            return shuffled
         session = np.repeat(np.arange(len(self._n_batches)), self._n_batches)
         # Batch k of n stands in the middle of the k-th n-th of the epoch; where two stand together, the earlier session.
         middle = (np.arange(n) - self._starts[session] + 0.5) / self._n_batches[session]

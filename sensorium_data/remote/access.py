@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,6 @@ PACKAGES = {
     "s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "abfss": "adlfs",
     "hf": "huggingface_hub",
 }  # fmt: skip
-_AZURE = (
-    "AZURE_STORAGE_CONNECTION_STRING",
-    "AZURE_STORAGE_ACCOUNT_KEY",
-    "AZURE_STORAGE_SAS_TOKEN",
-    "AZURE_STORAGE_CLIENT_SECRET",
-)
 
 
 def file_system_options(location: Location) -> dict[str, Any]:
@@ -39,19 +34,11 @@ def file_system_options(location: Location) -> dict[str, Any]:
     if location.scheme in ("s3", "s3a"):
         return _s3(options)
     if location.scheme in ("gs", "gcs"):
-        # It would ask over gRPC what kind of bucket it is, and wait for a minute where nothing answers.
-        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
-        return ({} if "token" in options or _google() else {"token": "anon"}) | options
-    if location.scheme in ("az", "abfs", "abfss"):
-        named = options.keys() & {
-            "account_key",
-            "sas_token",
-            "connection_string",
-            "credential",
-            "client_secret",
-            "anon",
-        }
-        return ({} if named or any(os.environ.get(name) for name in _AZURE) else {"anon": True}) | options
+        # By name: without one it would go on to ask the machine that it may run on.
+        return {"token": "google_default" if _google() else "anon"} | options
+    if location.scheme in ("az", "abfs", "abfss") and not os.environ.get("AZURE_STORAGE_ANON"):
+        # Keys and tokens go before it; all that it keeps from being asked is what this machine is.
+        return {"anon": True} | options
     return options
 
 
@@ -59,6 +46,8 @@ def _s3(options: dict[str, Any]) -> dict[str, Any]:
     named = options.keys() & {"key", "secret", "token", "username", "password", "profile", "anon", "session"}
     if not named and not _amazon(os.environ):
         options["anon"] = True
+    if not options.keys() & {"key", "anon", "session"}:
+        options["session"] = _amazon_session(options.pop("profile", None))
     wait_s = max(1, settings().timeout_s)
     # How often is ours to say: a client that repeats for itself goes beyond every deadline.
     ours = {
@@ -75,9 +64,17 @@ def _amazon(environ: Mapping[str, str]) -> bool:
     """True where the environment or a file of profiles says who asks."""
     if any(environ.get(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE")):
         return True
-    # Not the address that machines of the cloud ask who they are: elsewhere nothing answers there, and nobody named it.
     file = environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")
     return Path(file).expanduser().is_file()
+
+
+def _amazon_session(profile: str | None) -> Any:  # noqa: ANN401  # of a package that need not be installed
+    """Return a session that finds credentials where users put them, and asks no address of the machine for any."""
+    session = import_module("aiobotocore.session").AioSession(profile=profile)
+    finds = session.get_component("credential_provider")
+    for asks in ("container-role", "iam-role"):  # `anon: False` among the options is how to want them
+        finds.remove(asks)
+    return session
 
 
 def _google() -> bool:

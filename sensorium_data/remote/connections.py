@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import socket
 from functools import cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 if TYPE_CHECKING:
     import urllib3
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["Refused", "pool_for"]
 
 KEPT = 32  # connections to one host that wait for the next request
+# Where machines of a cloud are told who they are, beside the link-local addresses.
+METADATA = ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")
+NAT64 = ip_network("64:ff9b::/96")
 
 
 class Refused(Exception):  # becomes an error with a place
@@ -49,7 +52,7 @@ def pool_for(url: str, *, redirected: bool, origin: str) -> urllib3.PoolManager:
     proxy = getproxies().get(parts.scheme, "") if named else ""
     if proxy and not proxy_bypass(parts.hostname or ""):
         return _pool(os.getpid(), "", proxy if "://" in proxy else f"http://{proxy}")
-    return _pool(os.getpid(), origin if redirected else "", "")
+    return _pool(os.getpid(), host if redirected else "", "")
 
 
 @cache
@@ -59,15 +62,23 @@ def _pool(pid: int, origin: str, proxy: str) -> urllib3.PoolManager:
     del pid  # connections are not shared over a fork
     kept: dict[str, Any] = {"num_pools": 16, "maxsize": KEPT, "block": False}
     if proxy:
-        return urllib3.ProxyManager(proxy, **kept)
+        parts = urlsplit(proxy)
+        user = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
+        return urllib3.ProxyManager(proxy, proxy_headers=urllib3.make_headers(proxy_basic_auth=user), **kept)
     pool = urllib3.PoolManager(**kept)
     if origin:
-        pool.pool_classes_by_scheme = _guarded(urlsplit(origin).hostname or "")
+        pool.pool_classes_by_scheme = _guarded(origin)
     return pool
 
 
 def _guarded(origin: str) -> dict[str, Any]:
-    """Return pools whose connections look at the address that they have reached, which no name can hide."""
+    """Return pools whose connections look at the address that they have reached, which no name can hide.
+
+    Parameters
+    ----------
+    origin : str
+        Host that was named at first.
+    """
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -111,17 +122,19 @@ def refusal(address: str, origin: str) -> str:
     ('redirects to a link-local address', 'redirects into a private network', '')
     """
     there = ip_address(address.split("%", maxsplit=1)[0])
-    mapped = getattr(there, "ipv4_mapped", None)
-    there = mapped if mapped is not None else there
-    if there.is_link_local:
+    if isinstance(there, IPv6Address):  # an address of the older kind may be written in one of the newer
+        translated = ip_address(int(there) & 0xFFFFFFFF) if there in NAT64 else None
+        there = there.ipv4_mapped or there.sixtofour or translated or there
+    if there.is_link_local or str(there) in METADATA:
         return "redirects to a link-local address"
-    inside = there.is_private or there.is_loopback or there.is_unspecified or there.is_reserved or there.is_multicast
+    inside = not there.is_global or there.is_multicast
     return "redirects into a private network" if inside and not _is_inside(origin) else ""
 
 
 def _is_inside(host: str) -> bool:
-    """True where the host that was named is one of a private network itself."""
-    return any(ip_address(address).is_private for address in _addresses(host))
+    """True where the host that was named is one of a private network itself, by every address that it has."""
+    addresses = _addresses(host)
+    return bool(addresses) and not any(ip_address(address).is_global for address in addresses)
 
 
 def _addresses(host: str) -> set[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sensorium_data.cached import cached_property
 from sensorium_data.errors import BadArgument, StorageFailed
 from sensorium_data.remote.access import PACKAGES, file_system_options
 from sensorium_data.remote.faults import Passing, denied, no_listing, not_there, unreachable
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["FileObjects"]
 
 T = TypeVar("T")
-DENIED = ("403", "401", "AccessDenied", "Forbidden", "Unauthorized", "ExpiredToken", "InvalidAccessKeyId", "Signature")
-SLOWEST = 100_000  # bytes a second that a write may take
+DENIED = re.compile(
+    r"AccessDenied|Forbidden|Unauthorized|ExpiredToken|InvalidAccessKeyId|Signature|AuthenticationError"
+    r"|AuthenticationFailed|Credentials?Error|RefreshError|Token\w*Error|ProfileNotFound|(?<![\w.:/-])40[13](?![\w.:/-])"
+)
+SLOWEST = 100_000  # bytes a second that are waited for
+USUAL = 4 << 20  # bytes that an object may have which is read whole
 
 
 class FileObjects(Objects):
@@ -56,12 +60,19 @@ class FileObjects(Objects):
         except ValueError:
             hint = "s3://, gs://, az://, https:// and what fsspec knows"
             raise BadArgument(f"{location}: no scheme {location.scheme}://", hint=hint, code="unknown-scheme") from None
-        self._pid = os.getpid()
+        # gcsfs may hand out one that first asks over gRPC what kind of bucket it is, and waits where nothing answers.
+        self._kind = next((kind for kind in self._kind.__mro__ if kind.__module__ == "gcsfs.core"), self._kind)
+        self._made: tuple[int, AbstractFileSystem] | None = None
 
-    @cached_property
+    @property
     def _fs(self) -> AbstractFileSystem:
-        options = file_system_options(self.location)
+        if self._made is None or self._made[0] != os.getpid():  # none of them works in a process that was forked since
+            self._made = (os.getpid(), self._opened())
+        return self._made[1]
+
+    def _opened(self) -> AbstractFileSystem:
         try:
+            options = self._kind._get_kwargs_from_urls(self.location.asked()) | file_system_options(self.location)
             # Not fsspec's own cache of instances: how long these wait and how often they try is ours.
             return self._kind(**options, skip_instance_cache=True, use_listings_cache=False)
         except (TypeError, ValueError) as error:
@@ -71,7 +82,7 @@ class FileObjects(Objects):
         """Call a method of the file system, and wait for it as long as may be waited."""
         path = self._kind._strip_protocol(place.asked())
         writes = "lpath" in given
-        wait_s = max(0.1, deadline.left_s if writes else min(settings().timeout_s or 1, deadline.left_s))
+        wait_s = deadline.left_s if writes else min(_patience_s(given), deadline.left_s)
         named: dict[str, Any] = given | {"rpath" if writes else "path": path}
 
         def call() -> Any:  # noqa: ANN401
@@ -79,7 +90,7 @@ class FileObjects(Objects):
             if getattr(fs, "async_impl", False):
                 from fsspec.asyn import sync
 
-                return sync(fs.loop, getattr(fs, f"_{name}"), timeout=wait_s, **named)
+                return sync(fs.loop, getattr(fs, f"_{name}"), timeout=max(0.1, wait_s), **named)
             return getattr(fs, name)(**named)
 
         return _understood(place, call)
@@ -135,6 +146,12 @@ class FileObjects(Objects):
         return sorted((path[len(base) :], int(info["size"] or 0)) for path, info in below)
 
 
+def _patience_s(given: dict[str, Any]) -> float:
+    """Return how long one request may take: a server is silent for so long at most, and lines are only so fast."""
+    n_bytes = len(given["value"]) if "value" in given else given.get("end", 0) - given.get("start", 0)
+    return (settings().timeout_s or 1) + (USUAL if n_bytes == LARGEST else n_bytes) / SLOWEST
+
+
 def _understood(place: Location, call: Callable[[], T]) -> T:
     """Return what a client answers, with what it raises made ours; its text is not repeated, as it may say too much."""
     try:
@@ -148,7 +165,7 @@ def _understood(place: Location, call: Callable[[], T]) -> T:
 def _ours(place: Location, error: Exception) -> Exception:
     if isinstance(error, FileNotFoundError):
         return not_there(place)
-    if isinstance(error, PermissionError) or any(word in f"{type(error).__name__} {error}" for word in DENIED):
+    if isinstance(error, PermissionError) or DENIED.search(f"{type(error).__name__} {error}"):
         return denied(place)
     if isinstance(error, TimeoutError):
         return Passing("did not answer in time")

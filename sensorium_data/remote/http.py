@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
 
 from sensorium_data.errors import BadArgument, SensoriumError, StorageFailed
 from sensorium_data.remote.connections import Refused, pool_for
 from sensorium_data.remote.faults import Passing, changed, denied, no_listing, not_there, unreachable
 from sensorium_data.remote.objects import LARGEST, ObjectInfo, Objects
+from sensorium_data.remote.redirects import STATUSES, going_along, led_to
 from sensorium_data.settings import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from urllib3 import BaseHTTPResponse
@@ -27,7 +29,8 @@ PIECE = 1 << 18  # bytes read at once
 MOST_REDIRECTS = 5
 WORD = 1 << 16  # bytes of a redirect that are read
 PASSING = {408, 425, 429, 500, 502, 503, 504}
-REDIRECTS = {301, 302, 303, 307, 308}
+DIGITS = re.compile(r"[0-9]{1,18}")
+SENDABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 class HttpObjects(Objects):
@@ -48,7 +51,7 @@ class HttpObjects(Objects):
         if wrong := sorted(location.options.keys() - {"headers"}):
             what = f"{location}: storage_options has {', '.join(wrong)}, of http it is `headers` alone"
             raise BadArgument(what, code="storage-options")
-        self._headers = dict(location.options.get("headers") or {})
+        self._headers = _headers(location)
 
     def _head(self, place: Location, deadline: Deadline) -> ObjectInfo | None:
         with requested(place, "HEAD", headers=self._headers, deadline=deadline) as answer:
@@ -69,13 +72,15 @@ class HttpObjects(Objects):
             return data
 
     def _range(self, place: Location, start: int, stop: int, etag: str, deadline: Deadline) -> bytes:
-        headers = self._headers | {"Range": f"bytes={start}-{stop - 1}"} | ({"If-Match": etag} if etag else {})
+        headers = self._headers | {"Range": f"bytes={start}-{stop - 1}"} | _condition(etag)
         with requested(place, "GET", headers=headers, deadline=deadline) as answer:
             if answer.status == 200 and not (start == 0 and content_length(answer) == stop):
                 raise Passing("answered a request for a range with the whole object", code="ranges-ignored")
             if answer.status != 200:
                 require(place, answer, 206)
                 require_range(answer, start, stop)
+            if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise Passing("answered in an encoding that was not asked for", code="ranges-ignored")
             return _gathered(answer, stop - start, deadline)  # where it is more, the caller says so
 
     def _put(self, place: Location, data: bytes | Path, deadline: Deadline) -> None:
@@ -89,6 +94,22 @@ class HttpObjects(Objects):
     def _keys(self, deadline: Deadline) -> list[tuple[str, int]]:
         del deadline
         raise no_listing(self.location)
+
+
+def _headers(location: Location) -> dict[str, str]:
+    """Return the headers among the options of a location; where they cannot be sent, none of them is shown."""
+    headers = location.options.get("headers") or {}
+    if not isinstance(headers, Mapping):
+        raise BadArgument(f"{location}: `headers` is no mapping", code="storage-options")
+    if not all(isinstance(text, str) and SENDABLE.fullmatch(text) for pair in headers.items() for text in pair):
+        hint = "is there a line end after a token?"
+        raise BadArgument(f"{location}: a header is no text of one line", hint=hint, code="storage-options")
+    return dict(headers)
+
+
+def _condition(etag: str) -> dict[str, str]:
+    """Return the header that holds an answer to a version; none for a weak etag, which is never the same as any."""
+    return {"If-Match": etag} if etag and not etag.startswith("W/") else {}
 
 
 def _read_only(place: Location) -> StorageFailed:
@@ -108,7 +129,7 @@ def requested(
     place : Location
     method : {"GET", "HEAD"}
     headers : mapping
-        Those that let one in are not sent to another host than the one that was named.
+        To another origin than the one that was named, a redirect takes along only those that say what is wanted.
     deadline : Deadline
 
     Raises
@@ -129,19 +150,20 @@ def requested(
                 method, url, headers=sent, preload_content=False, redirect=False, retries=False,
                 timeout=urllib3.Timeout(connect=wait_s, read=wait_s),
             )  # fmt: skip
-            if answer.status not in REDIRECTS or not answer.headers.get("Location"):
+            if answer.status not in STATUSES or not answer.headers.get("Location"):
                 break
-            # The connection is used again, unless what comes with the redirect is more than a word.
-            answer.drain_conn() if 0 <= (answer.length_remaining or 0) <= WORD else answer.close()
-            url = _led_to(place, url, answer.headers["Location"])
-            if urlsplit(url).netloc != urlsplit(first).netloc:
-                sent = {name: value for name, value in sent.items() if name.lower() not in ("authorization", "cookie")}
+            _leave(answer, deadline)
+            url = led_to(url, answer.headers["Location"])
+            sent = going_along(sent, first, url)
         else:
             raise unreachable(place, f"was redirected more than {MOST_REDIRECTS} times", code="redirect-refused")
     except Refused as error:
         raise unreachable(place, str(error), code="redirect-refused") from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Passing(_why(error)) from None
+    except ValueError:  # whose text repeats the header
+        what = f"{place}: has a header or a URL that cannot be sent"
+        raise BadArgument(what, hint="is there a line end after a token?", code="storage-options") from None
     try:
         yield answer
     except SensoriumError:
@@ -157,13 +179,14 @@ def _why(error: Exception) -> str:
     return f"did not answer ({type(error).__name__})"
 
 
-def _led_to(place: Location, url: str, target: str) -> str:
-    """Return where a redirect leads, or refuse it."""
-    there = urljoin(url, target)
-    scheme = urlsplit(there).scheme
-    if scheme == urlsplit(url).scheme or (urlsplit(url).scheme, scheme) == ("http", "https"):
-        return there
-    raise unreachable(place, f"redirects to another scheme, {scheme or 'none'}", code="redirect-refused")
+def _leave(answer: BaseHTTPResponse, deadline: Deadline) -> None:
+    """Keep the connection of a redirect for the next request, unless what comes with it is more than a word."""
+    said = content_length(answer)
+    if said is None or said > WORD:
+        answer.close()
+    else:
+        for _ in body(answer, deadline):
+            pass
 
 
 def require(place: Location, answer: BaseHTTPResponse, status: int) -> None:
@@ -197,8 +220,8 @@ def _after_s(answer: BaseHTTPResponse) -> float | None:
     from time import time
 
     said = answer.headers.get("Retry-After", "").strip()
-    if said.isdigit():
-        return float(said[:9])
+    if DIGITS.fullmatch(said):
+        return float(said)
     try:
         return max(0.0, parsedate_to_datetime(said).timestamp() - time())
     except (TypeError, ValueError, OverflowError):
@@ -208,7 +231,7 @@ def _after_s(answer: BaseHTTPResponse) -> float | None:
 def content_length(answer: BaseHTTPResponse) -> int | None:
     """Return how long the body is said to be."""
     said = answer.headers.get("Content-Length", "")
-    return int(said) if said.isdigit() else None
+    return int(said) if DIGITS.fullmatch(said) else None
 
 
 def info_of(answer: BaseHTTPResponse) -> ObjectInfo:

@@ -104,6 +104,8 @@ class Location:
         return f"{scheme}://{rest}?{self._query}" if self._query else f"{scheme}://{rest}"
 
     def __truediv__(self, key: str) -> Location:
+        if ".." in key.split("/"):
+            raise BadArgument(f"{self.url}: {key!r} is no key, it leads out of the folder", code="outside")
         if self.scheme in WEB:  # in a key these mean themselves, in a URL something else
             key = key.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
         return self._at(f"{self.url}/{key}")
@@ -183,8 +185,8 @@ def mirrored(url: str) -> str:
 
 
 def _is_same_kind(begins: str, instead: str) -> bool:
-    kinds = {"https" if scheme in WEB else scheme for scheme in (begins.split(":")[0], instead.split(":")[0])}
-    return len(kinds) == 1
+    schemes = [url.split(":", 1)[0] for url in (begins, instead)]
+    return schemes[0] == schemes[1] or all(scheme in WEB for scheme in schemes)
 
 
 def placed(where: str | Path | Location, options: Mapping[str, Any] | None = None) -> Path | Location:

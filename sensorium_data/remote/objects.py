@@ -72,14 +72,18 @@ class Objects(ABC):
 
         Raises
         ------
+        BadArgument
+            A beginning without an end, or before the first byte.
         NotFound
             There is no such object.
         StorageFailed
             The place cannot be reached, lets nobody in, knows no ranges, or has another object there now.
         """
         place = self.at(key)
-        if start is None or stop is None:
+        if start is None and stop is None:
             return patiently(place, lambda deadline: self._whole(place, deadline))
+        if start is None or stop is None or start < 0:
+            raise BadArgument(f"{place}: [{start}, {stop}) are no bytes of it", hint="give both, or neither of them")
         if start >= stop:
             return b""
 

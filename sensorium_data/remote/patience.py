@@ -84,5 +84,5 @@ def patiently(place: Location, ask: Callable[[Deadline], T]) -> T:
 def _pause_s(n: int, after_s: float | None) -> float:
     if after_s is not None:
         return after_s + _chance.uniform(0, FIRST_S)
-    longest: float = min(LONGEST_S, FIRST_S * 2.0**n)
+    longest: float = min(LONGEST_S, FIRST_S * 2.0 ** min(n, 16))
     return _chance.uniform(0.5, 1) * longest

@@ -41,6 +41,6 @@ def one(name: str, *urls: str, **known: Any) -> Catalog:
 
 
 def names_in(folder: Path) -> list[str]:
-    """Return the files below a folder, without the lock file that every download leaves."""
+    """Return the files below a folder, without what is pinned of them."""
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in found if name != "sensorium-data.lock.json")
+    return sorted(name for name in found if not name.startswith("sensorium-data.lock.json"))

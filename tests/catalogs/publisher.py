@@ -137,6 +137,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing of clients that have gone."""
+
+
 @contextmanager
 def publishing() -> Iterator[Publisher]:
     """Serve on a port of 127.0.0.1 for as long as the context lasts."""
@@ -144,8 +152,7 @@ def publishing() -> Iterator[Publisher]:
     class Handler(_Handler):
         """Of this server alone."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     port = server.server_address[1]
     Handler.publisher = publisher = Publisher(f"http://127.0.0.1:{port}", port)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 import threading
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,31 +12,21 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from sensorium_data.errors import NotFound, SensoriumError, SourceInvalid, StorageFailed
+from sensorium_data.errors import SensoriumError, StorageFailed
 from sensorium_data.remote import Location
 from sensorium_data.settings import settings
-from sensorium_data.sources import open_source, readahead, remotezips
+from sensorium_data.sources import open_source, remotezips
 from sensorium_data.sources.members import MemberError, open_members
-from sensorium_data.sources.readahead import ReadAhead
 from sensorium_data.sources.remotezips import RemoteZipMembers
 from sensorium_data.testing import write_sensorium2022, write_sensorium2023
-from tests.sources.webserver import Web, serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.sources.webserver import Web
 
 FORMS = ["2023-stored", "2023-deflated", "2022-stored", "2022-deflated"]
 ZIP = "in/mouse.zip"
-
-
-@pytest.fixture
-def web(monkeypatch: pytest.MonkeyPatch) -> Iterator[Web]:
-    monkeypatch.setenv("SENSORIUM_DATA_N_RETRIES", "1")
-    settings.cache_clear()
-    with serving() as web:
-        yield web
-    settings.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -247,82 +235,6 @@ def test_a_member_of_another_name_than_its_own_header_says(web: Web, tmp_path: P
         opened(web, data[:at] + b"data/b.npy" + data[at + 10 :]).read("data/b.npy")
 
 
-PAGES = {
-    "a page of HTML": b"<!DOCTYPE html>\n<html><title>Sign in</title>",
-    "a git-annex pointer": b"/annex/objects/SHA256E-s9000--0123456789abcdef.zip\n",
-    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
-    r"an error in XML \(AccessDenied\)": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
-}
-
-
-@pytest.mark.parametrize("what", PAGES)
-def test_what_comes_instead_of_a_zip_is_called_by_its_name(web: Web, tmp_path: Path, what: str) -> None:
-    with pytest.raises(SourceInvalid, match=f"is {what}") as caught:
-        opened(web, PAGES[what])
-    assert (caught.value.code, caught.value.exit_code) == ("not-a-zip", 5)
-    (tmp_path / "x.zip").write_bytes(PAGES[what])
-    with pytest.raises(SourceInvalid, match=f"is {what}"):
-        open_members(tmp_path / "x.zip")
-
-
-def test_a_page_as_large_as_a_zip(web: Web) -> None:
-    with pytest.raises(SourceInvalid, match="a page of HTML") as caught:
-        opened(web, b"<html>" + bytes(300_000))
-    assert caught.value.code == "not-a-zip"
-
-
-@pytest.mark.parametrize(("data", "words"), [(b"", "neither a folder nor a zip"), (b"PK" + bytes(90_000), "cut short")])
-def test_what_is_no_zip_for_another_reason(web: Web, data: bytes, words: str) -> None:
-    with pytest.raises(SourceInvalid, match=words):
-        opened(web, data)
-
-
-def test_a_server_without_ranges_and_places_that_are_closed_or_empty(web: Web, zips: dict[str, Path]) -> None:
-    url = at(web, zips["2023-stored"])
-    web.ranges = False
-    with pytest.raises(StorageFailed) as caught:
-        open_members(url)
-    assert (caught.value.code, "download it whole" in caught.value.hint) == ("ranges-ignored", True)
-    web.ranges, web.status = True, 403
-    with pytest.raises(StorageFailed) as caught:
-        open_members(f"{url}?signature=secret")
-    assert caught.value.code == "access-denied"
-    assert "secret" not in f"{caught.value}{caught.value.hint}"
-    web.status = 0
-    with pytest.raises(NotFound, match="no such zip") as missing:
-        open_members(f"{web.url}/in/absent.zip")
-    assert (missing.value.code, missing.value.exit_code) == ("no-such-source", 4)
-
-
-def test_a_path_made_of_a_url_is_told_from_one_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(NotFound) as caught:
-        open_members(type(tmp_path)("https://example.org/x.zip"))
-    assert "given as text" in caught.value.hint
-
-
-def test_a_folder_of_a_bucket(tmp_path: Path) -> None:
-    fsspec = pytest.importorskip("fsspec")
-    folder = write_sensorium2023(tmp_path, n_neurons=4, n_train=2, n_repeats=1, frame_shape=(8, 12))
-    (folder / "config.json").write_text("{}")
-    memory = fsspec.filesystem("memory")
-    memory.put(str(folder), f"/bucket/{folder.name}", recursive=True)
-    try:
-        here, there = open_members(folder), open_members(f"memory://bucket/{folder.name}")
-        assert (there.root, there.litter, dict(there.sizes)) == (here.root, here.litter, dict(here.sizes))
-        assert {n: there.read(n).sha256 for n in there.sizes} == {n: here.read(n).sha256 for n in here.sizes}
-        outer = open_members("memory://bucket")
-        assert (outer.root, dict(outer.sizes)) == (here.root, dict(here.sizes))
-        name = "data/responses/0.npy"
-        assert outer.head(name, 200) == here.head(name, 200)
-        memory.pipe_file(f"/bucket/{folder.name}/{name}", bytes(here.sizes[name]))
-        with pytest.raises(MemberError, match="begins with other bytes"):
-            outer.read(name)
-        with pytest.raises(NotFound, match="no such zip or folder"):
-            open_members("memory://elsewhere/mouse")
-    finally:
-        memory.rm("/bucket", recursive=True)
-
-
 @hypothesis_settings(suppress_health_check=list(HealthCheck), max_examples=80, deadline=None)
 @given(st.data())
 def test_any_damaged_byte_is_harmless_or_a_readable_error(web: Web, tmp_path: Path, data: Any) -> None:
@@ -340,84 +252,6 @@ def test_any_damaged_byte_is_harmless_or_a_readable_error(web: Web, tmp_path: Pa
         return
     # Not even a name may be another one: the member's own header is held against the directory.
     assert seen.items() <= contents.items()
-
-
-@hypothesis_settings(max_examples=200, deadline=None)
-@given(st.data())
-def test_what_is_read_ahead_is_what_lies_there(data: Any) -> None:
-    whole: bytes = data.draw(st.binary(min_size=1, max_size=300))
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), min_size=2, max_size=30)))
-    spans = [pair for pair in pairwise(cuts) if data.draw(st.booleans())] or [(0, len(whole))]
-    asked: list[tuple[int, int]] = []
-    failing = data.draw(st.sets(st.integers(0, 40), max_size=3))
-
-    def fetch(start: int, stop: int) -> bytes:
-        asked.append((start, stop))
-        if len(asked) in failing:
-            raise OSError("once")
-        return whole[start:stop]
-
-    kept = data.draw(st.integers(0, 400))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(readahead, "FIRST", data.draw(st.integers(1, 50)))
-        patch.setattr(readahead, "MOST", data.draw(st.integers(50, 200)))
-        ahead = ReadAhead(spans, fetch, largest=data.draw(st.integers(0, 60)), kept=kept)
-        for number in data.draw(st.lists(st.integers(0, len(spans) - 1), max_size=40)):
-            n_before = len(asked)
-            try:
-                assert bytes(ahead.take(number)) == whole[slice(*spans[number])]
-            except OSError:
-                assert len(asked) in failing
-            assert len(asked) - n_before <= 1
-            held = sum(run.stop - run.start for run in ahead._runs.values())
-            assert held == ahead._n_bytes
-            assert held <= kept or len(ahead._runs) == 1
-            if data.draw(st.booleans()):
-                ahead.forget(data.draw(st.integers(0, len(spans) - 1)))
-
-
-def test_taken_in_order_it_takes_few_requests_and_here_and_there_few_bytes() -> None:
-    spans = [(n * 1000, (n + 1) * 1000) for n in range(24_000)]
-    asked: list[int] = []
-
-    def fetch(start: int, stop: int) -> bytes:
-        asked.append(stop - start)
-        return bytes(stop - start)
-
-    ahead = ReadAhead(spans, fetch)
-    for number in range(24_000):
-        ahead.take(number)
-    assert sum(asked) == 24_000_000
-    assert len(asked) <= 8
-    asked.clear()
-    ahead = ReadAhead(spans, fetch)
-    for number in range(0, 24_000, 2400):
-        ahead.take(number)
-    assert sum(asked) <= 10 * readahead.FIRST
-
-
-def test_threads_that_want_the_same_wait_for_one_request() -> None:
-    spans = [(n * 10, (n + 1) * 10) for n in range(1000)]
-    whole = random.Random(0).randbytes(10_000)
-    asked: list[tuple[int, int]] = []
-    all_here = threading.Barrier(8)
-
-    def fetch(start: int, stop: int) -> bytes:
-        asked.append((start, stop))
-        return whole[start:stop]
-
-    ahead = ReadAhead(spans, fetch)
-
-    def take(seed: int) -> None:
-        numbers = list(range(1000))
-        random.Random(seed).shuffle(numbers)
-        all_here.wait()
-        for number in numbers:
-            assert bytes(ahead.take(number)) == whole[slice(*spans[number])]
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(take, range(8)))
-    assert sum(stop - start for start, stop in asked) == 10_000
 
 
 def test_members_of_a_location_name_it_without_what_lets_one_in(web: Web, zips: dict[str, Path]) -> None:
