@@ -133,8 +133,9 @@ def command(
 ) -> None:  # fmt: skip
     """Turn a published recording into a verified session store, or many into a folder of stores.
 
-    SOURCE is the folder or the zip of one recording, read in place and never written, at a URL as well. TARGET is the store to make: it
-    appears when it is whole and checked. An interrupted conversion goes on when the same command is run again.
+    SOURCE is the folder or the zip of one recording, read in place and never written, here or at a URL. TARGET is the
+    store to make: it appears when it is whole and checked. An interrupted conversion goes on when the same command is
+    run again.
 
     With several sources, or a pattern such as 'in/*.zip', TARGET is a folder and every store is named after the key of
     its session. One that fails is named and does not stop the others.

@@ -172,7 +172,10 @@ def requested(
         raise Passing(_why(error)) from None
     finally:
         # A connection whose body was read to its end goes back to the pool; any other is closed.
-        answer.release_conn() if answer.closed or not answer.length_remaining else answer.close()
+        if answer.length_remaining == 0:
+            answer.drain_conn()  # a body of no bytes must be read as well, or the connection counts as busy
+        elif not answer.closed:
+            answer.close()
 
 
 def _why(error: Exception) -> str:

@@ -8,6 +8,14 @@ from __future__ import annotations
 from sensorium_data.schemas.base import Document
 from sensorium_data.schemas.catalog import CatalogDocument, CatalogFile, CatalogTier, Credentials, Entry
 from sensorium_data.schemas.copy import CopyReport, Verify
+from sensorium_data.schemas.download import (
+    DownloadedFile,
+    DownloadFailure,
+    DownloadLock,
+    DownloadReport,
+    Pin,
+    Terms,
+)
 from sensorium_data.schemas.neuron import Column, Neuron, NeuronTable
 from sensorium_data.schemas.report import (
     CheckReport,
@@ -63,6 +71,10 @@ __all__ = [
     "CopyReport",
     "Credentials",
     "Document",
+    "DownloadFailure",
+    "DownloadLock",
+    "DownloadReport",
+    "DownloadedFile",
     "Entry",
     "Equality",
     "Existing",
@@ -75,6 +87,7 @@ __all__ = [
     "Neuron",
     "NeuronTable",
     "Note",
+    "Pin",
     "Precision",
     "Preset",
     "Provenance",
@@ -90,6 +103,7 @@ __all__ = [
     "Statistic",
     "Stimulus",
     "StimulusTable",
+    "Terms",
     "Tier",
     "Trial",
     "TrialTable",
@@ -109,5 +123,7 @@ DOCUMENTS: dict[str, type[Document]] = {
     "convert-report": ConvertReport,
     "collection-report": CollectionReport,
     "catalog": CatalogDocument,
+    "download-report": DownloadReport,
+    "download-lock": DownloadLock,
     "copy-report": CopyReport,
 }

@@ -147,7 +147,11 @@ class OpenStore:
             return self.path
         from sensorium_data.store.zarrstore import RemoteZarr
 
-        return RemoteZarr(self.parts, self.root, self.metadata)
+        held: dict[str, bytes] = {}  # chunks that came with the sidecar, for which no request is made
+        with suppress(StoreInvalid):
+            held = {record.key: bytes(record.data) for record in self.sidecar.chunks.values() if record.data is not None}
+        self._there |= held.keys()
+        return RemoteZarr(self.parts, self.root, self.metadata, held)
 
     def values(self, path: str) -> NDArray[Any]:
         """Return the values of a small array; strings come as numpy strings."""

@@ -32,15 +32,19 @@ class RemoteZarr(Store):
         The document of the root.
     nodes : mapping of path to document
         Those of all groups and arrays: no request is made for them.
+    held : mapping of key to bytes, optional
+        Chunks that are at hand already.
     """
 
     supports_writes = False
     supports_deletes = False
     supports_listing = False
 
-    def __init__(self, parts: Parts, root: Mapping[str, Any], nodes: Mapping[str, Any]) -> None:
+    def __init__(
+        self, parts: Parts, root: Mapping[str, Any], nodes: Mapping[str, Any], held: Mapping[str, bytes] | None = None
+    ) -> None:
         super().__init__(read_only=True)
-        self._parts = parts
+        self._parts, self._held = parts, dict(held or {})
         self._documents = {Paths.root: root} | {f"{path}/{Paths.root}": node for path, node in nodes.items()}
 
     def __eq__(self, other: object) -> bool:
@@ -55,6 +59,8 @@ class RemoteZarr(Store):
             return prototype.buffer.from_bytes(json.dumps(self._documents[key]).encode())
         if key.endswith((Paths.root, ".zarray", ".zgroup", ".zattrs", ".zmetadata")):
             return None
+        if byte_range is None and key in self._held:
+            return prototype.buffer.from_bytes(self._held[key])
         try:
             data = await asyncio.to_thread(self._read, key, byte_range)
         except NotFound:
@@ -80,7 +86,7 @@ class RemoteZarr(Store):
 
     async def exists(self, key: str) -> bool:
         """Return whether an object is there."""
-        return key in self._documents or await asyncio.to_thread(self._parts.size, key) is not None
+        return key in self._documents or key in self._held or await asyncio.to_thread(self._parts.size, key) is not None
 
     async def set(self, key: str, value: Buffer) -> None:
         """Refuse: a store that is open is not written to."""

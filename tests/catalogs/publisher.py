@@ -57,6 +57,7 @@ class Publisher:
     ranges: bool = True
     chunked: bool = False
     token: str = ""
+    piece: int = PIECE  # bytes of the body that are sent at once
     asked: list[Asked] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -127,9 +128,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         try:
-            for start in range(0, len(body), PIECE):
+            for start in range(0, len(body), publisher.piece):
                 publisher.each(path, start)
-                piece = body[start : start + PIECE]
+                piece = body[start : start + publisher.piece]
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
             if chunked:
                 self.wfile.write(b"0\r\n\r\n")

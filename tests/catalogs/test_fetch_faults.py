@@ -13,7 +13,7 @@ from sensorium_data.catalogs import blocks
 from sensorium_data.catalogs.fetch import download
 from sensorium_data.catalogs.sink import Sink
 from tests.catalogs.made import names_in, one, sha256
-from tests.servers.faults import Fault, always, once, seeded
+from tests.servers.faults import Fault, Request, always, once, seeded
 from tests.servers.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Of what can come instead of the file, that which says so; the rest needs a digest, as a flipped bit has no other sign.
 TOLD = (
-    "reset", "truncate", "wrong-length", "wrong-range", "ignore-range", "html", "drop-header", "429", "500", "503", "404", "403",
+    "reset", "stall", "truncate", "wrong-length", "wrong-range", "ignore-range", "html", "drop-header", "429", "500", "503", "404", "403",
 )  # fmt: skip
 KINDS = (*TOLD, "wrong-bytes")
 NAMED = {
@@ -43,7 +43,10 @@ def proxy(publisher: Publisher, data: bytes) -> Iterator[Proxy]:
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("digest", [True, False], ids=["digest", "first use"])
-def test_faults_at_random_moments(proxy: Proxy, data: bytes, tmp_path: Path, full: bool, digest: bool) -> None:
+def test_faults_at_random_moments(
+    proxy: Proxy, data: bytes, tmp_path: Path, full: bool, digest: bool, setting: Callable[[str, object], None]
+) -> None:
+    setting("timeout_s", 1)
     seen = {"fetched": 0, "failed": 0}
     url = f"{proxy.endpoint}/mouse.zip"
     known = one("mouse.zip", url, **({"sha256": sha256(data)} if digest else {}))
@@ -65,6 +68,25 @@ def test_faults_at_random_moments(proxy: Proxy, data: bytes, tmp_path: Path, ful
     assert seen["fetched"] > seen["failed"]
 
 
+@pytest.mark.sweep
+def test_a_file_that_is_replaced_again_and_again(
+    proxy: Proxy, publisher: Publisher, data: bytes, tmp_path: Path, full: bool
+) -> None:
+    versions = [data, b"PK\x03\x04" + data[:3:-1], data[:250_000]]
+
+    def turn(request: Request) -> None:
+        publisher.files["mouse.zip"] = versions[(request.index // 2) % 3]
+
+    kinds = [Fault("replace", hook=turn), Fault("reset", at=0.4), Fault("truncate", at=0.8)]
+    for seed in range(60 if full else 6):
+        proxy.clear(seeded(random.Random(seed), 0.7, kinds))
+        for _ in range(20):
+            if (done := download(f"{proxy.endpoint}/mouse.zip", tmp_path / str(seed))).ok:
+                break
+        assert done.ok
+        assert (tmp_path / f"{seed}/mouse.zip").read_bytes() in versions
+
+
 def test_a_server_that_falls_silent_is_left_and_asked_for_the_rest(
     proxy: Proxy, data: bytes, tmp_path: Path, setting: Callable[[str, object], None]
 ) -> None:
@@ -83,19 +105,16 @@ def test_a_server_that_drips_is_left(
     setting("timeout_s", 1)
     setting("n_retries", 1)
     publisher.files["mouse.zip"] = data
-    slow = [True]
+    publisher.piece = 1
 
     def each(path: str, n: int) -> None:
-        # Each drop comes in time, and nothing ever gets done.
-        if slow[0] and n == 0:
-            raise_after = time.monotonic() + 1.5
-            while time.monotonic() < raise_after:
-                time.sleep(0.3)
+        if publisher.piece == 1:
+            time.sleep(0.05)  # each drop comes in time, and nothing ever gets done
 
     publisher.each = each
     done = download(f"{publisher.url}/mouse.zip", tmp_path)
     assert {failure.error.code for failure in done.failures} == {"unreachable"}
-    slow[0] = False
+    publisher.piece = 1 << 14
     assert download(f"{publisher.url}/mouse.zip", tmp_path).ok
 
 

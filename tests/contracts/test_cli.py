@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from sensorium_data.cli.app import VERBS, cli
 from sensorium_data.cli.check import as_lines
-from sensorium_data.cli.options import PATH
+from sensorium_data.cli.options import PATH, PLACE
 from sensorium_data.cli.output import progress_bars
 from sensorium_data.conversion.against import AGAINST_CODES
 from sensorium_data.progress import Progress
@@ -187,7 +187,7 @@ def test_transcripts(rendered: Rendered, recordings: Path, name: str) -> None:
 
 def test_the_library_answers_for_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     commands = [command for verb in VERBS if (command := cli.get_command(_context(), verb)) is not None]
-    assert {p.type for c in commands for p in c.params if isinstance(p.type, click.Path)} == {PATH}
+    assert {p.type for c in commands for p in c.params if isinstance(p.type, click.Path)} == {PATH, PLACE}
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     assert PATH.convert(str(tmp_path), None, None) == tmp_path
 

@@ -52,7 +52,7 @@ def test_the_blocks_run_one_after_another(workplace: Path, monkeypatch: pytest.M
     monkeypatch.chdir(workplace)
     names: dict[str, Any] = {}
     found = blocks("python")
-    assert len(found) == 4
+    assert len(found) == 5
     for block in found:
         exec(block, names)
     assert set(names["mixed"].dataset.keys) == set(names["batch"]["responses"])

@@ -177,6 +177,6 @@ def test_images_and_whole_trials_are_blocks_of_their_own(mice: Mice, pictures: P
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, True, "3", None])
 def test_what_is_no_number_of_clips(mice: Mice, k: Any) -> None:
-    with pytest.raises(BadArgument, match="clips_per_block is .*, expected an integer of 1 or more") as caught:
+    with pytest.raises(BadArgument, match=r"clips_per_block is .*, expected an integer of 1 or more") as caught:
         make_loader(mice.first, window=9, clips_per_block=k)
     assert caught.value.code == "bad-clips-per-block"

@@ -38,7 +38,7 @@ def made(trials: list[list[int]], k: int) -> tuple[list[int], Blocks]:
 
 def block_numbers(trials: list[list[int]], k: int) -> dict[tuple[int, int], tuple[int, int, int]]:
     """The block of each (session, window), found one by one: session, trial, and which of the trial's."""
-    found = {}
+    found: dict[tuple[int, int], tuple[int, int, int]] = {}
     for session, own in enumerate(trials):
         for trial, (n, stop) in enumerate(zip(own, accumulate(own), strict=True)):
             found |= {(session, stop - n + i): (session, trial, i // k) for i in range(n)}
@@ -70,7 +70,9 @@ def test_each_cycle_of_a_session_has_every_window_once(
         n = -(-(sum(sizes) if session == MIXED else sizes[session]) // size)
         for at in range(0, len(own) // n * n, n):
             wanted = [session] if session != MIXED else range(len(sizes))
-            assert sorted(pair for batch in own[at : at + n] for pair in pairs(batch)) == [(s, w) for s in wanted for w in range(sizes[s])]
+            assert sorted(pair for batch in own[at : at + n] for pair in pairs(batch)) == [
+                (s, w) for s in wanted for w in range(sizes[s])
+            ]
 
 
 @settings(deadline=None)
