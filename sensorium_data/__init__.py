@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sensorium_data import errors as errors
     from sensorium_data.catalogs import catalog as catalog
+    from sensorium_data.catalogs.fetch import download as download
     from sensorium_data.conversion import audit_source as audit
     from sensorium_data.conversion import convert as convert
     from sensorium_data.conversion import convert_all as convert_all
@@ -42,6 +43,7 @@ __all__ = [
     "catalog",
     "convert",
     "convert_all",
+    "download",
     "errors",
     "open_session",
     "open_sessions",
@@ -62,6 +64,7 @@ _HOME = {
     "catalog": "catalogs",
     "convert": "conversion",
     "convert_all": "conversion",
+    "download": "catalogs.fetch",
     "open_session": "views",
     "open_sessions": "sessionset",
     "stimulus_groups": "stimuli",

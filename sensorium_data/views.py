@@ -274,27 +274,21 @@ class Session:
 def open_session(where: str | Path, *, storage_options: Mapping[str, object] | None = None) -> Session:
     """Open a session store, on this machine or at a URL; nothing but its root is read.
 
-    Of a store at a URL root and sidecar are fetched, side by side: tables and small signals come out of the sidecar, and
-    of the rest the chunks that are looked at, by one request for each run of them.
+    Of one at a URL root and sidecar are fetched; of the rest the chunks that are looked at, each run by one request.
 
     Parameters
     ----------
     where : str or Path
         The store: a path, or ``s3://``, ``gs://``, ``az://``, ``https://`` or another URL that fsspec knows.
     storage_options : mapping, optional
-        How to get in at a URL, as fsspec's file system for it takes them. Without any, what a profile or the environment
-        says holds, and else the place is asked as anybody may.
+        How to get in at a URL, as fsspec's file system for it takes them; else by profile, environment, or as anybody.
 
     Raises
     ------
-    NotFound
-        Nothing is there.
-    StoreInvalid
-        It is no session store, of another layout, or damaged at the root.
-    StorageFailed
-        The URL cannot be reached, or lets nobody in.
-    BadArgument
-        The URL, or what it needs, is not known here.
+    NotFound, StoreInvalid
+        Nothing is there; or no session store, one of another layout, or one that is damaged at the root.
+    StorageFailed, BadArgument
+        The URL cannot be reached, or lets nobody in; or it, or what it needs, is not known here.
 
     Examples
     --------

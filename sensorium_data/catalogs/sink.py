@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Hasher", "Sink", "hashed"]
 
 PIECE = 1 << 20
+STRETCH = 1 << 25  # bytes after which the disk may begin: else all of them wait for the end, and the end for them
 WAITING = 32  # pieces that have been written and are not hashed yet
 
 
@@ -80,7 +81,7 @@ class Sink:
         self.note = partial.note()
         self._handle = partial.opened()
         self._hasher = Hasher(kinds)
-        self.size = 0
+        self.size = self._begun = 0
         self.n_resumed = 0
 
     def __enter__(self) -> Self:
@@ -92,7 +93,7 @@ class Sink:
                 self._check()
                 self._hasher.feed(piece)
                 self.size += len(piece)
-            self.n_resumed = self.size
+            self.n_resumed = self._begun = self.size
         except BaseException:
             self._hasher.drop()
             os.close(self._handle)
@@ -111,7 +112,7 @@ class Sink:
         self._hasher = Hasher(self._kinds)
         os.ftruncate(self._handle, 0)
         os.lseek(self._handle, 0, os.SEEK_SET)
-        self.size = self.n_resumed = 0
+        self.size = self.n_resumed = self._begun = 0
         self.describe(note)  # after it is empty: never a new note beside old bytes
 
     def describe(self, note: Note) -> None:
@@ -127,6 +128,14 @@ class Sink:
             n = os.write(self._handle, view)
             view = view[n:]
             self.size += n
+        if self.size - self._begun >= STRETCH:
+            self._begin_writing()
+
+    def _begin_writing(self) -> None:
+        """Have the disk write what it has not yet, without waiting for it (Linux does so when it is told to forget)."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._handle, self._begun, self.size - self._begun, os.POSIX_FADV_DONTNEED)
+        self._begun = self.size
 
     def end(self) -> dict[str, str]:
         """Wait until everything is on the disk, and return the digests."""

@@ -106,6 +106,7 @@ Examples:
   sensorium-data convert mouse-F.zip mouse-F.zarr --dry-run
   sensorium-data convert 'in/*.zip' stores/
   sensorium-data convert https://example.org/dynamic29515-10-12.zip mouse-F.zarr
+  sensorium-data convert mouse-F mouse-F.zarr
   sensorium-data convert 'in/*.zip' stores/ --scheduler tcp://10.0.0.1:8786
 
 Exit codes: 0, 2, 4, 5, 6, 7, 130 (see `sensorium-data --help`); of several sessions that of the
@@ -133,16 +134,19 @@ def command(
 ) -> None:  # fmt: skip
     """Turn a published recording into a verified session store, or many into a folder of stores.
 
-    SOURCE is the folder or the zip of one recording, read in place and never written, here or at a URL. TARGET is the
+    SOURCE is the folder or the zip of one recording, here or at a URL, or its name in the catalog: read in place and
+    never written. TARGET is the
     store to make: it appears when it is whole and checked. An interrupted conversion goes on when the same command is
     run again.
 
     With several sources, or a pattern such as 'in/*.zip', TARGET is a folder and every store is named after the key of
     its session. One that fails is named and does not stop the others.
     """
+    from sensorium_data.cli.recordings import source_meant
     from sensorium_data.conversion.patterns import is_pattern
 
-    *sources, target = paths
+    *named, target = paths
+    sources = [source_meant(word) for word in named]
     target = Path(target)
     many = len(sources) > 1 or is_pattern(sources[0])
     choices = {

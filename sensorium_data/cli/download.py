@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sensorium_data.cli.collection import show
 from sensorium_data.cli.options import PATH, json_option, quiet_option
 from sensorium_data.cli.output import emit_json, error_text, out, progress_bars, say, table
+from sensorium_data.cli.thenconvert import converted, convertible
 from sensorium_data.errors import Problem, SensoriumError, counted
 
 if TYPE_CHECKING:
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sensorium_data.progress import Progress, Report
+    from sensorium_data.schemas import CollectionReport
     from sensorium_data.schemas.download import DownloadFailure, DownloadReport
 
 __all__ = ["command"]
@@ -99,6 +102,7 @@ def _told(draw: Report, *, quiet: bool) -> Report:
 Examples:
   sensorium-data download mouse-F --dry-run
   sensorium-data download 'sensorium2023/*' --to raw/ --jobs 2
+  sensorium-data download sensorium2022 --convert stores/
   sensorium-data download https://example.org/mouse.zip --to raw/
 
 Exit codes: 0, 2, 4 no such name or file, 5 not the file it should be, 6 network or storage, safe to run
@@ -110,6 +114,7 @@ again, 7 would overwrite, 130 interrupted, run again to resume; of several files
               show_default=True, help="Of files that are there: keep those that are right; refuse; ask whether they "
               "have changed and check them again; fetch them anew.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 32), default=4, show_default=True, help="Files at the same time.")
+@click.option("--convert", "stores", type=PATH, metavar="DIR", help="Then convert the recordings into this folder.")
 @click.option("--catalog", metavar="FILE_OR_URL", help="A further catalog.")
 @click.option("--offline", is_flag=True, help="Ask nothing of the network.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched; write nothing.")
@@ -117,8 +122,8 @@ again, 7 would overwrite, 130 interrupted, run again to resume; of several files
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, names: tuple[str, ...], folder: Path | None, existing: str, jobs: int, catalog: str | None,
-    offline: bool, dry_run: bool, quiet: bool, as_json: bool,
+    ctx: click.Context, names: tuple[str, ...], folder: Path | None, existing: str, jobs: int, stores: Path | None,
+    catalog: str | None, offline: bool, dry_run: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Fetch published files by name: entry, mouse, key, collection or pattern of the catalog, or the URL of a file.
 
@@ -134,13 +139,25 @@ def command(
     done = plan.report()
     for line in announce(done, "would fetch" if dry_run else "fetch"):
         say(line)
+    made = None
     if not dry_run:
         with progress_bars(quiet=quiet or as_json) as draw:
             done = run_plan(plan, _told(draw, quiet=quiet or as_json))
+        made = None if stores is None else converted(done, stores, quiet=quiet or as_json)
+    elif stores is not None:
+        say(f"would then convert {counted(len(convertible(done, planned=True)), 'recording')} into {stores}")
+    _show(done, made, as_json=as_json)
+    ctx.exit(max(done.exit_code, 0 if made is None else made.exit_code))
+
+
+def _show(done: DownloadReport, made: CollectionReport | None, *, as_json: bool) -> None:
+    """Print what has come of the files, and of the stores where some were made."""
     if as_json:
-        emit_json(done.model_dump(mode="json"))
+        document = done.model_dump(mode="json")
+        emit_json(document if made is None else {"download": document, "convert": made.model_dump(mode="json")})
     else:
         out(summary(done))
     for failure in done.failures:
         say(_failure_text(failure))
-    ctx.exit(done.exit_code)
+    if made is not None and not as_json:
+        show(made, as_json=False)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from sensorium_data.errors import Problem, TargetExists, listed
+from sensorium_data.remote import Location
 from sensorium_data.schemas import ConvertReport, Note
 from sensorium_data.settings import settings
 from sensorium_data.sources.members import digest_of, member_digest
@@ -53,13 +54,13 @@ def notes_of(raw: RawSession, records: Sequence[Record], plan: Plan, gain: float
 
 
 def up_to_date(
-    target: Path, raw: RawSession, reader: str, options: ConvertOptions, *, thorough: bool = True
+    target: Path | Location, raw: RawSession, reader: str, options: ConvertOptions, *, thorough: bool = True
 ) -> ConvertReport:
     """Return the report of a store that needs no work: made from the same source with the same options, and whole.
 
     Parameters
     ----------
-    target : Path
+    target : Path or Location
         A store.
     raw : RawSession
         The source as it is now.
@@ -99,7 +100,7 @@ def _digest_now(raw: RawSession) -> str:
         return digest_of(zip(names, pool.map(partial(member_digest, raw.members), names), strict=True))
 
 
-def skipped(target: Path, identity: Identity) -> ConvertReport:
+def skipped(target: Path | Location, identity: Identity) -> ConvertReport:
     """Return the report of a store that is left as it is."""
     session = OpenStore(target).session
     notes: tuple[Note, ...] = ()
@@ -110,10 +111,10 @@ def skipped(target: Path, identity: Identity) -> ConvertReport:
 
 
 def report_of(
-    target: Path, status: str, session: Session, checks: Sequence[str], notes: tuple[Note, ...] = ()
+    target: Path | Location, status: str, session: Session, checks: Sequence[str], notes: tuple[Note, ...] = ()
 ) -> ConvertReport:
     """Return the report of a store that is there; notes come before its own."""
-    responses = target / Paths.values("responses")
+    store_bytes, response_bytes = _sizes(target)
     return ConvertReport.model_validate(
         {
             "target": str(target),
@@ -129,12 +130,21 @@ def report_of(
             "n_variants": session.stimuli.n_variants,
             "n_groups": session.stimuli.n_groups,
             "source_bytes": session.provenance.source_bytes,
-            "store_bytes": _bytes_below(target),
-            "response_bytes": _bytes_below(responses),
+            "store_bytes": store_bytes,
+            "response_bytes": response_bytes,
             "notes": (*notes, *session.provenance.notes),
             "checks": tuple(checks),
         }
     )
+
+
+def _sizes(target: Path | Location) -> tuple[int, int]:
+    """Return bytes of a store and of its responses; of one at a URL as its sidecar has them, as nothing is listed."""
+    responses = Paths.values("responses")
+    if isinstance(target, Location):
+        store = OpenStore(target)
+        return store.n_bytes, sum(record.size for record in store.sidecar.shards.get(responses, ()))
+    return _bytes_below(target), _bytes_below(target / responses)
 
 
 def _bytes_below(folder: Path) -> int:

@@ -15,12 +15,14 @@ from sensorium_data.conversion.inspect import inspect_responses, inspect_tasks
 from sensorium_data.conversion.outcome import notes_of, report_of, skipped, up_to_date
 from sensorium_data.conversion.plan import make_plan
 from sensorium_data.conversion.recipe import Recipe
+from sensorium_data.conversion.remotetarget import ToUrl, nothing_to_do
 from sensorium_data.conversion.run import run_tasks
 from sensorium_data.conversion.scan import gather_scans, scan_batch, scan_tasks
 from sensorium_data.conversion.shardtasks import shard_tasks
 from sensorium_data.conversion.shardwriter import do_task
 from sensorium_data.conversion.shipped import big_statistics
 from sensorium_data.conversion.stimulusids import held_against_ids
+from sensorium_data.copying.front import two_places
 from sensorium_data.errors import BadArgument, Problem, SourceInvalid, StoreInvalid, counted, near_miss
 from sensorium_data.progress import Progress, Report, ignore
 from sensorium_data.remote import Location
@@ -83,21 +85,27 @@ def _nothing_to_do(
 
 
 def plan_only(
-    source: str | Path | Location, target: str | Path, *, reader: str | None = None, preset: Preset = "compact",
-    precision: Precision = "float32", existing: Existing = "error", allow_nan: bool = False,
-    storage_options: Mapping[str, Any] | None = None,
+    source: str | Path | Location, target: str | Path | Location, *, reader: str | None = None,
+    preset: Preset = "compact", precision: Precision = "float32", existing: Existing = "error", allow_nan: bool = False,
+    storage_options: Mapping[str, Any] | None = None, source_options: Mapping[str, Any] | None = None,
 ) -> ConvertReport:  # fmt: skip
     """Return what a conversion would do, from names, headers and tables alone; nothing is written.
 
     Parameters and errors as `convert`.
     """
     options = options_of(preset, precision, allow_nan, existing)
-    source, target = located(source, storage_options), named(target)
-    found, raw = open_source(source, reader)
-    if (done := _nothing_to_do(source, target, raw, found.name, options, existing, thorough=False)) is not None:
+    place, goal = two_places(source, target, storage_options, source_options)
+    place = located(place)
+    found, raw = open_source(place, reader)
+    if isinstance(goal, Location):
+        done = nothing_to_do(place, goal, raw, found.name, options, existing, dry_run=True)
+    else:
+        goal = named(goal)
+        done = _nothing_to_do(place, goal, raw, found.name, options, existing, thorough=False)
+    if done is not None:
         return done
     return ConvertReport(
-        target=str(target),
+        target=str(goal),
         status="planned",
         key=raw.identity.key,
         reader=found.name,
@@ -112,7 +120,7 @@ def plan_only(
 
 def convert(
     source: str | Path | Location,
-    target: str | Path,
+    target: str | Path | Location,
     *,
     reader: str | None = None,
     preset: Preset = "compact",
@@ -120,20 +128,21 @@ def convert(
     existing: Existing = "error",
     allow_nan: bool = False,
     storage_options: Mapping[str, Any] | None = None,
+    source_options: Mapping[str, Any] | None = None,
     client: Any = None,  # noqa: ANN401  # a dask.distributed.Client, which is not a dependency
     report: Report = ignore,
 ) -> ConvertReport:
     """Turn a published recording into a session store, checked before anyone sees it.
 
-    The store is built beside the target and renamed at the end; an interrupted conversion goes on where it stopped
-    when it is run again.
+    The store is built beside the target and renamed at the end; one for a URL is built below the cache folder and sent
+    when it is whole, its root last. An interrupted conversion goes on where it stopped when it is run again.
 
     Parameters
     ----------
     source : str, Path or URL
         Folder or zip of one recording; read, never written. A zip at a URL is read in place, as is a folder of a bucket.
-    target : str or Path
-        Where the store goes.
+    target : str, Path or URL
+        Where the store goes: a path, ``s3://``, ``gs://`` or ``az://``.
     reader : str, optional
         Name of a reader; by default the one that recognises the content.
     preset : {"compact", "fast", "portable"}
@@ -146,8 +155,10 @@ def convert(
     allow_nan : bool
         Let NaN in the valid part of film and responses, and infinity, through.
     storage_options : mapping, optional
-        How to get into the bucket that the source lies in, as its fsspec file system takes it; never written down, and
-        given again when an interrupted conversion is run again.
+        How to get into the bucket of the target, as its fsspec file system takes it; of the source where the target is on
+        this machine. Never written down, and given again when an interrupted conversion is run again.
+    source_options : mapping, optional
+        The same for the source.
     client : dask.distributed.Client, optional
         Run the tasks on a cluster instead of on threads of this process.
     report : callable
@@ -178,8 +189,19 @@ def convert(
     5
     """
     options = options_of(preset, precision, allow_nan, existing)
+    place, goal = two_places(source, target, storage_options, source_options)
+    place = located(place)
     with young_heap():
-        return _convert(located(source, storage_options), named(target), reader, options, existing, client, report)
+        if not isinstance(goal, Location):
+            return _convert(place, named(goal), reader, options, existing, client, report)
+        if client is not None:
+            hint = "convert to a folder that all workers see, then copy the store"
+            raise BadArgument(f"{goal}: a cluster builds stores on disks", hint=hint, code="cluster-to-url")
+
+        def build(path: Path) -> ConvertReport:
+            return _convert(place, path, reader, options, "replace", None, report)
+
+        return ToUrl(place, goal, reader, options, existing, build).run(report)
 
 
 def _convert(

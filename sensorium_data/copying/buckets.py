@@ -45,7 +45,8 @@ def to_bucket(store: OpenStore, target: Location, existing: Existing, verify: Ve
             raise TargetExists(what, hint="--existing replace makes it anew", code="target-differs")
         place = BucketPlace(target, unlisted=settled.is_unlisted)
         carrier = Carrier(store, place, verify, journal)
-        if settled.is_store and not same:
+        replaces = settled.is_store and not same
+        if replaces:
             carrier.inspect(manifest.parts)  # a source that is damaged must not cost the store that is there
             place.delete(Paths.root)
         journal.begin(manifest.identity)
@@ -54,7 +55,7 @@ def to_bucket(store: OpenStore, target: Location, existing: Existing, verify: Ve
         n_root = _crown(carrier, manifest)
         journal.forget()
     n_sent = carrier.n_sent + (n_root > 0)
-    status = "up-to-date" if not n_sent else "resumed" if carrier.n_there else "copied"
+    status = "up-to-date" if not n_sent else "resumed" if carrier.n_there and not replaces else "copied"
     return report_of(store, target, status, verify, manifest, n_sent, carrier.sent_bytes + n_root)
 
 

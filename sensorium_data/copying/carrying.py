@@ -51,7 +51,7 @@ class _Room:
                 self._changed.notify_all()
 
 
-class _Stopped(Exception):  # noqa: N818  # never leaves this module
+class _Stopped(Exception):  # never leaves this module
     """Another file has failed."""
 
 
@@ -116,7 +116,9 @@ class Carrier:
             raise changed(path)
         hint = f"`sensorium-data check {path}` says more; convert the recording again, then copy"
         what = f"{path}: {counted(len(problems), 'file')} of it cannot be trusted, and there is no store at the target"
-        raise StoreInvalid(what, hint=hint, problems=sorted(problems, key=lambda each: each.where), code="source-damaged")
+        raise StoreInvalid(
+            what, hint=hint, problems=sorted(problems, key=lambda each: each.where), code="source-damaged"
+        )
 
     def lacking(self, parts: Sequence[Part], report: Report) -> list[Part]:
         """Return the files that are not at the place, or not with the right bytes."""

@@ -163,7 +163,9 @@ def _to_folder(store: OpenStore, target: Path, existing: Existing, verify: Verif
         carrier.bring(manifest.root)
         scratch.publish()
     status = "resumed" if carrier.n_there else "copied"
-    return report_of(store, target, status, verify, manifest, carrier.n_sent + 1, carrier.sent_bytes + manifest.root.size)
+    return report_of(
+        store, target, status, verify, manifest, carrier.n_sent + 1, carrier.sent_bytes + manifest.root.size
+    )
 
 
 def _nothing_to_do(

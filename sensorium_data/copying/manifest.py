@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from sensorium_data.store.opened import OpenStore
     from sensorium_data.store.shards import ShardRecord
-    from sensorium_data.store.sidecar import ChunkRecord
 
 __all__ = ["Damaged", "Manifest", "Part", "checked", "manifest_of"]
 
@@ -36,7 +35,7 @@ INDEX = re.compile(r"(/[0-9]+)*")  # of a chunk, after `c`
 UNFIT = re.compile(r"[\x00-\x1f\x7f\\:]")  # in a name: what some system takes for more than a letter
 
 
-class Damaged(Exception):  # noqa: N818  # becomes a Problem
+class Damaged(Exception):  # becomes a Problem
     """Bytes that are not those that were written.
 
     Parameters
@@ -165,14 +164,13 @@ def _require_sound(store: OpenStore, sidecar: bytes) -> None:
     """Raise StoreInvalid where the sidecar is not the root's own, or names files that no store has."""
     index, nodes = store.sidecar, store.metadata
     problems = [Problem("unsafe-key", repr(path), "is no name of a part") for path in nodes if not _is_name(path)]
-    for path, records in {**index.shards, **{path: (record,) for path, record in index.chunks.items()}}.items():
-        if path not in nodes:
-            problems.append(Problem("sidecar", repr(path), "is in the sidecar, and the root has no such array"))
-        problems += [
-            Problem("sidecar", repr(record.key), f"is no file of `{path}`, or the sidecar contradicts itself on it")
-            for record in records
-            if not _is_of(path, record)
-        ]
+    named = [(path, each.key, _is_shard(each)) for path, records in index.shards.items() for each in records]
+    named += [(path, each.key, _is_file(each.size)) for path, each in index.chunks.items()]
+    problems += [
+        Problem("sidecar", repr(key), f"is no file of `{path}`, or the sidecar contradicts itself on it")
+        for path, key, is_sound in named
+        if not (is_sound and path in nodes and _is_key(path, key))
+    ]
     known = index.shards.keys() | index.chunks.keys() | {Paths.sidecar}
     problems += [
         Problem("sidecar", path, "is an array that the sidecar does not know")
@@ -190,22 +188,23 @@ def _is_name(path: str) -> bool:
     return not UNFIT.search(path) and all(part not in ("", ".", "..") for part in path.split("/"))
 
 
-def _is_of(path: str, record: ShardRecord | ChunkRecord) -> bool:
-    """True where a record is one of an array's files: a stranger's sidecar may name any path, and any size."""
-    key, size = record.key, record.size
-    if not (isinstance(key, str) and isinstance(size, int) and size > 0):
+def _is_key(path: str, key: object) -> bool:
+    """True for the key of one of an array's files: a stranger's sidecar may name any path."""
+    return isinstance(key, str) and key.startswith(f"{path}/c") and bool(INDEX.fullmatch(key[len(path) + 2 :]))
+
+
+def _is_file(size: object) -> bool:
+    return isinstance(size, int) and size > 0
+
+
+def _is_shard(record: ShardRecord) -> bool:
+    """True where the chunks lie end to end, with the index behind them."""
+    starts = record.index[:, 0]
+    stops = starts + record.index[:, 1]
+    if not (_is_file(record.size) and 0 < len(stops) == len(record.crc) <= SHARD // CHUNK):
         return False
-    if not (key.startswith(f"{path}/c") and INDEX.fullmatch(key[len(path) + 2 :])):
-        return False
-    places = getattr(record, "index", None)
-    if places is None:
-        return True
-    starts = places[:, 0]
-    stops = starts + places[:, 1]
-    ends = int(stops[-1]) if len(stops) else 0
-    joined = np.array_equal(starts, np.concatenate([np.zeros(1, "<u8"), stops[:-1]])) if len(stops) else True
-    fits = len(places) <= SHARD // CHUNK and ends + SHARD // CHUNK * 16 + 4 == size
-    return bool(joined and fits and (stops > starts).all() and len(places) == len(record.crc))  # type: ignore[union-attr]
+    is_joined = starts[0] == 0 and np.array_equal(starts[1:], stops[:-1]) and bool((stops > starts).all())
+    return is_joined and int(stops[-1]) + SHARD // CHUNK * 16 + 4 == record.size
 
 
 def _refused(store: OpenStore, problems: list[Problem]) -> StoreInvalid:

@@ -30,7 +30,9 @@ class Settled(NamedTuple):
     is_unlisted: bool
 
 
-def settle_url(target: Location, source: Path | Location | None, existing: Existing, *, dry_run: bool = False) -> Settled:
+def settle_url(
+    target: Location, source: Path | Location | None, existing: Existing, *, dry_run: bool = False
+) -> Settled:
     """Decide what becomes of a target at a URL.
 
     Parameters
@@ -55,14 +57,13 @@ def settle_url(target: Location, source: Path | Location | None, existing: Exist
         what = f"{target}: a web server is not written to"
         raise StorageFailed(what, hint="write to a disk or a bucket: s3://, gs://, az://", code="read-only")
     _refuse_nesting(target, source)
-    unlisted = False
     try:
-        root = _root(target)
+        root, unlisted = _root(target), _denies_listing(target)
     except StorageFailed as error:
         # A bucket that may not be listed denies what is not there. Only writing tells whether that is all.
         if error.code != "access-denied" or dry_run:
             raise
-        unlisted, root = _is_unlisted(target), None
+        root, unlisted = None, _is_unlisted(target)
     _refuse_inside(target)
     if root is None:
         _refuse_others(target, unlisted=unlisted)
@@ -72,7 +73,7 @@ def settle_url(target: Location, source: Path | Location | None, existing: Exist
     if existing == "error":
         hint = "--existing skip, resume or replace says what to do with it"
         raise TargetExists(f"{target} exists already", hint=hint)
-    return Settled(is_store=True, is_left=existing == "skip", is_unlisted=_denies_listing(target))
+    return Settled(is_store=True, is_left=existing == "skip", is_unlisted=unlisted)
 
 
 def _root(target: Location) -> bytes | None:
@@ -132,9 +133,9 @@ def _refuse_nesting(target: Location, source: Path | Location | None) -> None:
 
 def _refuse_inside(target: Location) -> None:
     """Raise BadArgument where a folder above the target is a session store."""
-    above = target.parent
-    while above.url.count("/") > 1:
-        root = None
+    above = target
+    while above.parent.url != above.url:
+        above, root = above.parent, None
         with suppress(StorageFailed):  # what may not be looked at may not be a store either
             root = _root(above)
         if root is not None and _is_store(root):
@@ -143,7 +144,6 @@ def _refuse_inside(target: Location) -> None:
                 hint=f"choose a target outside it, beside it for one: {above.parent}/{target.name}",
                 code="target-inside-store",
             )
-        above = above.parent
 
 
 def _refuse_others(target: Location, *, unlisted: bool) -> None:

@@ -93,11 +93,10 @@ def make_loader(
     >>> batch["video"].shape, batch["mask"]["video"].all().item()
     (torch.Size([3, 12, 36, 64]), True)
     """
-    dataset = WindowDataset(
-        sessions, tier=tier, window=window, stride=stride, rate_hz=rate_hz, signals=signals, trials=trials, dtype=dtype,
-        require=require, burn_in=burn_in, within=within, method=method, lag_s=lag_s, offsets_s=offsets_s,
-        transform=transform, seed=seed, verify=verify)  # fmt: skip
-    return WindowLoader(
-        dataset, batch_size=batch_size, order=order, shuffle=shuffle, seed=seed, drop_last=drop_last, rank=rank,
-        clips_per_block=clips_per_block, last_step=last_step, world_size=world_size, num_workers=num_workers, pin_memory=pin_memory,
-        multiprocessing_context=multiprocessing_context, n_threads=n_threads, n_ahead=n_ahead)  # fmt: skip
+    dataset = WindowDataset(sessions, tier=tier, window=window, stride=stride, rate_hz=rate_hz, signals=signals,
+        trials=trials, require=require, burn_in=burn_in, within=within, method=method, lag_s=lag_s, offsets_s=offsets_s,
+        transform=transform, dtype=dtype, seed=seed, verify=verify)  # fmt: skip
+    return WindowLoader(dataset, batch_size=batch_size, order=order, shuffle=shuffle, seed=seed, drop_last=drop_last,
+        clips_per_block=clips_per_block, last_step=last_step, rank=rank, world_size=world_size, n_threads=n_threads,
+        num_workers=num_workers, multiprocessing_context=multiprocessing_context, n_ahead=n_ahead,
+        pin_memory=pin_memory)  # fmt: skip

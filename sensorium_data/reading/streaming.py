@@ -235,6 +235,9 @@ class RemoteShards:
 
     def _otherwise(self, error: Exception) -> Exception:
         """Return the error, or that of a store that was replaced, which explains any other."""
-        if settings().offline or not is_replaced(self.store, self._identity):
+        try:
+            if settings().offline or not is_replaced(self.store, self._identity):
+                return error
+        except StorageFailed:  # nobody can tell
             return error
         return store_changed(self.store, Paths.root, "was replaced or removed")

@@ -10,7 +10,6 @@ from sensorium_data.errors import BadArgument, StorageFailed
 from sensorium_data.remote.access import PACKAGES, file_system_options
 from sensorium_data.remote.faults import Passing, denied, no_listing, not_there, unreachable
 from sensorium_data.remote.objects import LARGEST, ObjectInfo, Objects
-from sensorium_data.remote.patience import Deadline
 from sensorium_data.settings import settings
 
 if TYPE_CHECKING:
@@ -20,13 +19,14 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
     from sensorium_data.remote.location import Location
+    from sensorium_data.remote.patience import Deadline
 
 __all__ = ["FileObjects"]
 
 T = TypeVar("T")
 DENIED = re.compile(
     r"AccessDenied|Forbidden|Unauthorized|ExpiredToken|InvalidAccessKeyId|Signature|AuthenticationError"
-    r"|AuthenticationFailed|Credentials?Error|RefreshError|Token\w*Error|ProfileNotFound|(?<![\w.:/-])40[13](?![\w.:/-])"
+    r"|AuthenticationFailed|AuthorizationFailure|Credentials?Error|RefreshError|Token\w*Error|ProfileNotFound|(?<![\w.:/-])40[13](?![\w.:/-])"
 )
 SLOWEST = 100_000  # bytes a second that are waited for
 USUAL = 4 << 20  # bytes that an object may have which is read whole
@@ -79,19 +79,23 @@ class FileObjects(Objects):
             raise _not_taken(self.location, error) from None
 
     def _call(self, place: Location, name: str, deadline: Deadline, **given: Any) -> Any:  # noqa: ANN401  # as fsspec answers
-        """Call a method of the file system, and wait for it as long as may be waited."""
-        path = self._kind._strip_protocol(place.asked())
-        writes = "lpath" in given
-        wait_s = deadline.left_s if writes else min(_patience_s(given), deadline.left_s)
-        named: dict[str, Any] = given | {"rpath" if writes else "path": path}
+        """Call a method of the file system that reads, and wait for it as long as may be waited."""
+        wait_s = min(_patience_s(given), deadline.left_s)
+        return self._awaited(place, name, wait_s, self._path(place), **given)
 
+    def _path(self, place: Location) -> str:
+        path: str = self._kind._strip_protocol(place.asked())
+        return path
+
+    def _awaited(self, place: Location, name: str, wait_s: float, *args: Any, **given: Any) -> Any:  # noqa: ANN401
+        # What every client knows by its place alone goes by its place: they call it by different names.
         def call() -> Any:  # noqa: ANN401
             fs = self._fs
             if getattr(fs, "async_impl", False):
                 from fsspec.asyn import sync
 
-                return sync(fs.loop, getattr(fs, f"_{name}"), timeout=max(0.1, wait_s), **named)
-            return getattr(fs, name)(**named)
+                return sync(fs.loop, getattr(fs, f"_{name}"), *args, timeout=max(0.1, wait_s), **given)
+            return getattr(fs, name)(*args, **given)
 
         return _understood(place, call)
 
@@ -111,7 +115,13 @@ class FileObjects(Objects):
     def _whole(self, place: Location, deadline: Deadline) -> bytes:
         # As a range that is longer than it may be: one request, where a client would ask for the size first, and no more
         # memory than is allowed.
-        data: bytes = self._call(place, "cat_file", deadline, start=0, end=LARGEST)
+        try:
+            data: bytes = self._call(place, "cat_file", deadline, start=0, end=LARGEST)
+        except Passing:
+            info = self._head(place, deadline)
+            if info is not None and info.size == 0:  # has no range that it could answer
+                return b""
+            raise
         if len(data) >= LARGEST:
             raise unreachable(place, f"has {len(data):,} bytes or more, too many for an object that is read at once")
         return data
@@ -123,10 +133,12 @@ class FileObjects(Objects):
 
     def _put(self, place: Location, data: bytes | Path, deadline: Deadline) -> None:
         if isinstance(data, bytes):
-            self._call(place, "pipe_file", deadline, value=data)
+            wait_s = min(max(1, settings().timeout_s), deadline.left_s) + len(data) / SLOWEST
+            self._awaited(place, "pipe_file", wait_s, self._path(place), data)
             return
         # A large one goes up in parts, each of which the client repeats itself; it is there when the last one is.
-        self._call(place, "put_file", Deadline(settings().deadline_s + data.stat().st_size / SLOWEST), lpath=str(data))
+        wait_s = settings().deadline_s + data.stat().st_size / SLOWEST
+        self._awaited(place, "put_file", wait_s, str(data), self._path(place))
 
     def _delete(self, place: Location, deadline: Deadline) -> None:
         try:
@@ -163,9 +175,9 @@ def _understood(place: Location, call: Callable[[], T]) -> T:
 
 
 def _ours(place: Location, error: Exception) -> Exception:
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) or type(error).__name__ == "ResourceNotFoundError":  # of Azure
         return not_there(place)
-    if isinstance(error, PermissionError) or DENIED.search(f"{type(error).__name__} {error}"):
+    if isinstance(error, PermissionError) or DENIED.search(_said(error)):
         return denied(place)
     if isinstance(error, TimeoutError):
         return Passing("did not answer in time")
@@ -175,6 +187,10 @@ def _ours(place: Location, error: Exception) -> Exception:
     if isinstance(error, TypeError):  # an option that the client learns of only now
         return _not_taken(place, error)
     return Passing(f"did not answer as it should ({type(error).__name__})")
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__} {error} {getattr(error, 'status_code', '')}"
 
 
 def _not_taken(place: Location, error: Exception) -> BadArgument:

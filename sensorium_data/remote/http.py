@@ -142,21 +142,8 @@ def requested(
     import urllib3
 
     sent = {"User-Agent": "sensorium-data", "Accept-Encoding": "identity"} | dict(headers)
-    url, first = place.asked(), place.asked()
     try:
-        for _ in range(MOST_REDIRECTS + 1):
-            wait_s = max(0.1, min(settings().timeout_s or 1, deadline.left_s))
-            answer = pool_for(url, redirected=url != first, origin=first).request(
-                method, url, headers=sent, preload_content=False, redirect=False, retries=False,
-                timeout=urllib3.Timeout(connect=wait_s, read=wait_s),
-            )  # fmt: skip
-            if answer.status not in STATUSES or not answer.headers.get("Location"):
-                break
-            _leave(answer, deadline)
-            url = led_to(url, answer.headers["Location"])
-            sent = going_along(sent, first, url)
-        else:
-            raise unreachable(place, f"was redirected more than {MOST_REDIRECTS} times", code="redirect-refused")
+        answer = _answered(place.asked(), method, sent, deadline)
     except Refused as error:
         raise unreachable(place, str(error), code="redirect-refused") from None
     except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -176,6 +163,24 @@ def requested(
             answer.drain_conn()  # a body of no bytes must be read as well, or the connection counts as busy
         elif not answer.closed:
             answer.close()
+
+
+def _answered(first: str, method: str, sent: dict[str, str], deadline: Deadline) -> BaseHTTPResponse:
+    import urllib3
+
+    url = first
+    for _ in range(MOST_REDIRECTS + 1):
+        wait_s = max(0.1, min(settings().timeout_s or 1, deadline.left_s))
+        answer = pool_for(url, redirected=url != first, origin=first).request(
+            method, url, headers=sent, preload_content=False, redirect=False, retries=False,
+            timeout=urllib3.Timeout(connect=wait_s, read=wait_s),
+        )  # fmt: skip
+        if answer.status not in STATUSES or not answer.headers.get("Location"):
+            return answer
+        _leave(answer, deadline)
+        url = led_to(url, answer.headers["Location"])
+        sent = going_along(sent, first, url)
+    raise Refused(f"was redirected more than {MOST_REDIRECTS} times")
 
 
 def _why(error: Exception) -> str:
@@ -214,6 +219,9 @@ def require_range(answer: BaseHTTPResponse, start: int, stop: int) -> None:
     """Raise Passing where an answer is not of the range that was asked for."""
     said = answer.headers.get("Content-Range", "")
     if not said.replace(" ", "").startswith(f"bytes{start}-{stop - 1}/"):
+        size = said.rpartition("/")[2].strip()
+        if size.isdigit() and int(size[:18]) < stop:  # a smaller object is there now
+            raise Passing("has fewer bytes than were asked for", code="changed-remote")
         raise Passing(f"answered with another range than the one that was asked for ({said or 'none'})")
 
 

@@ -41,11 +41,12 @@ def led_to(url: str, target: str) -> str:
     try:
         there = urljoin(url, target)
         scheme, host, _ = _origin(there)
+        is_whole = bool(host) and ("://" not in target or bool(urlsplit(target).hostname))
     except ValueError:
-        raise Refused("redirects to what is no URL") from None
+        is_whole, scheme = False, urlsplit(url).scheme
     if scheme != urlsplit(url).scheme and (urlsplit(url).scheme, scheme) != ("http", "https"):
         raise Refused(f"redirects to another scheme, {scheme}")
-    if not host:
+    if not is_whole:
         raise Refused("redirects to what is no URL")
     return there
 

@@ -30,7 +30,7 @@ class Said:
     then: str = "keep"  # keep, close, reset, stall
 
 
-def said(status: int, body: bytes = b"", then: str = "keep", **headers: object) -> Said:
+def said(status: int, body: bytes = b"", then: str = "keep", /, **headers: object) -> Said:
     """Return an answer; Content-Length is that of the body unless it is given, and None leaves a header out."""
     fields = {"Content_Length": len(body)} | headers
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in fields.items() if value is not None]
@@ -91,6 +91,7 @@ def raw(answer: Callable[[Asked], Said] | Said) -> Iterator[Raw]:
 
 
 def _serve(server: Raw, client: socket.socket, ended: threading.Event) -> None:
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with client, client.makefile("rb") as lines, suppress(OSError, ValueError):
         while asked := _asked(lines):
             server.asked.append(asked)

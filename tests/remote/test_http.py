@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gzip
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import formatdate
 from itertools import chain, count, repeat
+from traceback import format_exception
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +27,9 @@ SECRET = "hush-7f3a"
 HUGE = 1 << 40
 
 
-def ranged(answer: Said | Callable[[Asked], Said], start: int = 10, stop: int = 20, etag: str = "") -> tuple[bytes, int]:
+def ranged(
+    answer: Said | Callable[[Asked], Said], start: int = 10, stop: int = 20, etag: str = ""
+) -> tuple[bytes, int]:
     """Return what is read of a range, and how many requests it took."""
     with raw(answer) as server:
         data = open_objects(Location(server.url)).read("x", start, stop, etag=etag)
@@ -38,16 +40,14 @@ def failed(answer: Said | Callable[[Asked], Said], kind: str = "range", etag: st
     """Return how a request fails, and how many were made."""
     with raw(answer) as server:
         objects = open_objects(Location(server.url, {"headers": {"Authorization": SECRET}}))
+        acts: dict[str, Callable[[], object]] = {
+            "range": lambda: objects.read("x", 10, 20, etag=etag),
+            "whole": lambda: objects.read("x"),
+            "head": lambda: objects.head("x"),
+        }
         with pytest.raises(SensoriumError) as caught:
-            match kind:
-                case "range":
-                    objects.read("x", 10, 20, etag=etag)
-                case "whole":
-                    objects.read("x")
-                case _:
-                    objects.head("x")
-        assert SECRET not in f"{caught.value.as_dict()} {caught.value.__cause__}"
-        assert caught.value.__suppress_context__
+            acts[kind]()
+        assert SECRET not in f"{caught.value.as_dict()} {''.join(format_exception(caught.value))}"
         return caught.value, len(server.asked)
 
 
@@ -97,10 +97,10 @@ def test_half_a_range_is_no_range(asked: tuple[int | None, int | None]) -> None:
         (said(206, DATA[10:20], Content_Range="items 10-19/200"), "unreachable"),
         (said(200, DATA), "ranges-ignored"),
         (said(200, DATA[10:20]), "ranges-ignored"),
-        (said(206, DATA[10:19], Content_Range="bytes 10-19/200"), "unreachable"),
+        (said(206, DATA[10:19], Content_Range="bytes 10-19/200"), "changed-remote"),
         (said(206, DATA[10:21], Content_Range="bytes 10-19/200"), "unreachable"),
         (said(206, DATA[10:15], "close", Content_Range="bytes 10-19/200", Content_Length=10), "unreachable"),
-        (said(206, DATA[10:15], "close", Content_Range="bytes 10-19/200", Content_Length=None), "unreachable"),
+        (said(206, DATA[10:15], "close", Content_Range="bytes 10-19/200", Content_Length=None), "changed-remote"),
         (said(206, DATA[10:15], "reset", Content_Range="bytes 10-19/200", Content_Length=10), "unreachable"),
         (said(206, DATA[10:15], "stall", Content_Range="bytes 10-19/200", Content_Length=10), "unreachable"),
         (said(206, DATA[10:20], "close", Content_Range="bytes 10-19/200", Content_Length=HUGE), "unreachable"),
@@ -161,7 +161,7 @@ def test_the_whole_for_a_range_of_everything() -> None:
 
 def test_in_chunks_and_without_a_length() -> None:
     chunked = b"5\r\n" + DATA[10:15] + b"\r\n5\r\n" + DATA[15:20] + b"\r\n0\r\n\r\n"
-    head = {"Content_Range": "bytes 10-19/200", "Content_Length": None}
+    head: dict[str, object] = {"Content_Range": "bytes 10-19/200", "Content_Length": None}
     assert ranged(said(206, chunked, **head, Transfer_Encoding="chunked"))[0] == DATA[10:20]
     assert ranged(said(206, DATA[10:20], "close", **head))[0] == DATA[10:20]
     error, _ = failed(said(206, chunked[:-7], "close", **head, Transfer_Encoding="chunked"))
@@ -201,9 +201,11 @@ def test_a_body_without_end(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     n_sent = count()
 
     def endless(asked: Asked) -> Said:
-        where = {"Content_Range": "bytes 10-19/*"} if kind == "range" else {}
+        where: dict[str, object] = {"Content_Range": "bytes 10-19/*"} if kind == "range" else {}
         head = said(206 if where else 200, Content_Length=None, **where)
-        return Said((piece for piece in chain(head.pieces, repeat(bytes(1 << 16), 1 << 12)) if next(n_sent) >= 0), "close")
+        return Said(
+            (piece for piece in chain(head.pieces, repeat(bytes(1 << 16), 1 << 12)) if next(n_sent) >= 0), "close"
+        )
 
     error, n_asked = failed(endless, kind)
     assert isinstance(error, StorageFailed)
@@ -243,7 +245,7 @@ def test_retry_after_a_date() -> None:
 
 @pytest.mark.parametrize("length", [None, "ten", "-1", "\u00b2", "9" * 5000])
 def test_a_head_without_a_length(length: str | None) -> None:
-    error, _ = failed(said(200, Content_Length=length, then="close"), "head")
+    error, _ = failed(said(200, Content_Length=length), "head")
     assert error.code == "unreachable"
 
 
@@ -251,52 +253,3 @@ def test_a_head_without_a_length(length: str | None) -> None:
 def test_a_head_of_nothing(status: int) -> None:
     with raw(said(status)) as server:
         assert open_objects(Location(server.url)).head("x") is None
-
-
-def test_connections_are_used_again() -> None:
-    with raw(lambda asked: part(DATA, asked)) as server:
-        objects = open_objects(Location(server.url))
-        for start in range(50):
-            objects.read("x", start, start + 5)
-        assert (server.n_connections, len(server.asked)) == (1, 50)
-
-
-def test_many_threads_at_once() -> None:
-    def read(start: int) -> bytes:
-        return objects.read("x", start, start + 7)
-
-    with raw(lambda asked: part(DATA, asked)) as server, ThreadPoolExecutor(16) as threads:
-        objects = open_objects(Location(server.url))
-        starts = [n % 190 for n in range(400)]
-        assert list(threads.map(read, starts)) == [DATA[start : start + 7] for start in starts]
-        assert server.n_connections <= 16
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Authorization": f"Bearer {SECRET}\n"}, {"Authorization": f"{SECRET}\r\nX: y"}, {"A": f"{SECRET}\u20ac"},
-        {"A": SECRET.encode()}, {f"{SECRET}\n": "a"}, {"A": 7}, [SECRET], SECRET,
-    ],
-)  # fmt: skip
-def test_headers_that_cannot_be_sent_are_not_shown(headers: object) -> None:
-    with raw(said(200, DATA)) as server:
-        with pytest.raises(BadArgument) as caught:
-            open_objects(Location(server.url, {"headers": headers}))
-        assert caught.value.code == "storage-options"
-        assert SECRET not in str(caught.value.as_dict())
-        assert not server.asked
-
-
-def test_only_headers_are_options() -> None:
-    with pytest.raises(BadArgument, match=r"has token, of http") as caught:
-        open_objects(Location("https://example.org/x", {"token": SECRET}))
-    assert SECRET not in str(caught.value)
-
-
-def test_web_servers_are_read_only() -> None:
-    objects = open_objects(Location("http://127.0.0.1:9/x"))
-    for act in (lambda: objects.put("k", b""), lambda: objects.delete("k"), lambda: list(objects.listing())):
-        with pytest.raises(StorageFailed) as caught:
-            act()
-        assert caught.value.code in ("read-only", "no-listing")

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 SECRET = "hush-7f3a"
 PART = st.text(st.characters(codec="utf-8", exclude_characters="/\r\n\0", exclude_categories=("Cs", "Cc")), min_size=1)
 KEYS = st.lists(PART.filter(lambda part: part not in (".", "..")), min_size=1, max_size=3).map("/".join)
-SCHEMES = st.sampled_from(["https://example.org/stores", "s3://bucket/stores", "gs://bucket", "az://box/stores", "memory://x"])
+SCHEMES = st.sampled_from(
+    ["https://example.org/stores", "s3://bucket/stores", "gs://bucket", "az://box/stores", "memory://x"]
+)
 
 
 @given(SCHEMES, KEYS)
@@ -93,7 +95,9 @@ def test_secrets_in_urls_are_refused_unseen(url: str) -> None:
     assert SECRET not in str(caught.value.as_dict())
 
 
-@pytest.mark.parametrize("url", ["https://", "https:///x", "s3:///", "https://[half/x", "https://example.org:port/x", "x"])
+@pytest.mark.parametrize(
+    "url", ["https://", "https:///x", "s3:///", "https://[half/x", "https://example.org:port/x", "x"]
+)
 def test_no_places(url: str) -> None:
     with pytest.raises(BadArgument):
         Location(url)
@@ -154,7 +158,8 @@ def test_mirrors(setting: Callable[..., None], mirrors: str, url: str, there: st
 
 
 @pytest.mark.parametrize(
-    "mirrors", ["https://a.org", "a=b", "https://a.org=x", f"https://a.org=s3://{SECRET}", f"x=https//u:{SECRET}@h", "="]
+    "mirrors",
+    ["https://a.org", "a=b", "https://a.org=x", f"https://a.org=s3://{SECRET}", f"x=https//u:{SECRET}@h", "="],
 )
 def test_mirrors_that_are_none(setting: Callable[..., None], mirrors: str) -> None:
     setting(mirrors=mirrors)

@@ -64,7 +64,10 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Stores:
     one = write_sensorium2023(folder / "one", **shown)  # type: ignore[arg-type]
     again = write_sensorium2023(folder / "again", seed=9, **shown)  # type: ignore[arg-type]
     two = write_sensorium2023(folder, name=OTHER, n_neurons=3, n_train=3, frame_shape=(6, 9), seed=5)
-    long = write_sensorium2023(folder / "long", n_neurons=2, n_train=60, n_repeats=1, frame_shape=(4, 6), lengths={"train": 61})
+    length = {"NaturalVideo": 61}
+    long = write_sensorium2023(
+        folder / "long", n_neurons=2, n_train=60, n_repeats=1, frame_shape=(4, 6), lengths=length
+    )
     images = write_sensorium2022(folder, kind="splus", n_neurons=6, frame_shape=(16, 20))
     made = Stores(*(folder / f"{name}.zarr" for name in Stores.__annotations__))
     for preset in ("compact", "fast", "portable"):

@@ -53,7 +53,9 @@ def items(sessions: Any, **options: Any) -> Values:
 
 def batches(sessions: Any, **options: Any) -> Values:
     """Return an epoch of a loader."""
-    return {f"{b}: {name}": value for b, one in enumerate(make_loader(sessions, **options)) for name, value in of_item(one)}
+    return {
+        f"{b}: {name}": value for b, one in enumerate(make_loader(sessions, **options)) for name, value in of_item(one)
+    }
 
 
 def of_item(item: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
@@ -77,7 +79,7 @@ def same(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) ->
 def _same(left: NDArray[Any], right: NDArray[Any]) -> bool:
     if left.dtype.kind == "O":
         return left.tolist() == right.tolist()
-    return left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes()
+    return bool(left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes())
 
 
 def in_time(work: Callable[[], T], patience_s: float = PATIENCE_S) -> T:

@@ -110,10 +110,16 @@ def foreign(store: Path, target: Path, **options: Any) -> None:
     shutil.copytree(store, target)
     with quiet_zarr():
         before = zarr.open_array(target, path=RESPONSES, mode="r")
-        values, names = np.asarray(before[...]), before.metadata.dimension_names
+        values, names = np.asarray(before[...]), before.metadata.to_dict()["dimension_names"]
         shutil.rmtree(target / RESPONSES)
         made = zarr.create_array(
-            target, name=RESPONSES, shape=values.shape, dtype=values.dtype, zarr_format=3, dimension_names=names, **options
+            target,
+            name=RESPONSES,
+            shape=values.shape,
+            dtype=values.dtype,
+            zarr_format=3,
+            dimension_names=names,
+            **options,
         )
         made[...] = values
         zarr.consolidate_metadata(target, zarr_format=3)

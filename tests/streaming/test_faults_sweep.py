@@ -76,7 +76,11 @@ def one_run(
     kinds = KINDS if rng.random() < 0.5 else [rng.choice(KINDS)]
     kept = rng.choice([0, 20_000, 1 << 30])
     setting(
-        cache=cache, stream_cache_bytes=kept, n_requests=rng.choice([1, 2, 16]), timeout_s=1, n_retries=rng.choice([1, 3])
+        cache=cache,
+        stream_cache_bytes=kept,
+        n_requests=rng.choice([1, 2, 16]),
+        timeout_s=1,
+        n_retries=rng.choice([1, 3]),
     )
     with served(getattr(stores, name)) as far, warnings.catch_warnings():
         warnings.simplefilter("ignore", SlowReadWarning)
@@ -100,7 +104,7 @@ def test_a_bad_time_is_over(
     setting(n_requests=n_requests, n_retries=0, stream_cache_bytes=0)
     with served(stores.compact) as far:
         session = sd.open_session(far.url)
-        far.proxy.clear(lambda request: seeded(random.Random(0), 1.0, ["503"])(request))
+        far.proxy.clear(seeded(random.Random(0), 1.0, ["503"]))
         for _ in range(2):
             with pytest.raises(SensoriumError, match="503"):
                 in_time(partial(items, session, window=9))
