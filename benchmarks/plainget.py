@@ -10,6 +10,7 @@ from obstore import get_range
 from obstore.store import HTTPStore, S3Store
 
 if TYPE_CHECKING:
+    from obstore.store import ClientConfig
     from served import Served
 
 __all__ = ["Get", "plain_client"]
@@ -20,7 +21,7 @@ N_REQUESTS = 16  # under way at the same time, as many as are streamed with
 
 def plain_client(served: Served) -> Get:
     """Return what fetches ranges of a served store and throws them away."""
-    allow = {"allow_http": True}
+    allow: ClientConfig = {"allow_http": True}
     prefix, pool = "", ThreadPoolExecutor(N_REQUESTS)
     if served.kind == "nginx":
         store: HTTPStore | S3Store = HTTPStore(served.url, client_options=allow)

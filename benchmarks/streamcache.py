@@ -95,4 +95,5 @@ def _bounds(url: str, n_batches: str, cache: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"epochs": _epochs, "bounds": _bounds}[sys.argv[1]](*sys.argv[2:])))
+    part, *given = sys.argv[1:]
+    print(json.dumps(_epochs(*given) if part == "epochs" else _bounds(*given)))

@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from plainget import Get
 
     from sensorium_data.loaders import WindowDataset
+    from sensorium_data.store.shards import ShardRecord
 
 LATENCY_S = 0.03
 CLIP, STRIDE, BATCH = 80, 17, 8
+CHUNK, SHARD = 20, 3000  # rows, of a store
 
 
 class Clips:
@@ -40,8 +42,6 @@ class Clips:
 
     def __init__(self, dataset: WindowDataset) -> None:
         self.dataset = dataset
-        streams = dataset.streams[0]
-        self._readers = {name: streams[name] for name in ("responses", "video")}
         self._next = 0
 
     def some(self, n: int) -> list[int]:
@@ -52,16 +52,22 @@ class Clips:
     def ranges(self, index: int) -> Iterator[tuple[str, int, int]]:
         """Yield key, begin and end of what a window is made of: what a plan without a loader would fetch."""
         window = self.dataset.windows.served(index)
-        store = self.dataset.streams[0].handle.store
-        for name, path in (("responses", "signals/responses/values"), ("video", "stimuli/frames")):
-            row = self._readers[name]._places[window.trial_row][0] + window.start_frame  # to measure it
-            records = store.sidecar.shards[path]
-            for shard in range(row // 3000, (row + CLIP - 1) // 3000 + 1):
-                index_of = records[shard].index
-                first = max(row - shard * 3000, 0) // 20
-                last = min(row + CLIP - shard * 3000, 3000) - 1
-                begin, end = index_of[first, 0], index_of[last // 20].sum()
-                yield records[shard].key, int(begin), int(end)
+        handle = self.dataset.streams[0].handle
+        places = (
+            ("signals/responses/values", handle.rows("responses", window.trial_row)),
+            ("stimuli/frames", handle.frames(window.trial_row)),
+        )
+        for path, rows in places:
+            if rows is not None:
+                yield from _of_rows(handle.store.sidecar.shards[path], rows.start + window.start_frame)
+
+
+def _of_rows(records: tuple[ShardRecord, ...], row: int) -> Iterator[tuple[str, int, int]]:
+    """Yield what a clip from a row on is made of."""
+    for shard in range(row // SHARD, (row + CLIP - 1) // SHARD + 1):
+        first, last = max(row - shard * SHARD, 0), min(row + CLIP - shard * SHARD, SHARD) - 1
+        index = records[shard].index
+        yield records[shard].key, int(index[first // CHUNK, 0]), int(index[last // CHUNK].sum())
 
 
 def _dataset(served: Served) -> WindowDataset:

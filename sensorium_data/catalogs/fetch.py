@@ -82,10 +82,9 @@ def download(
     --------
     >>> import tempfile, sensorium_data as sd
     >>> from pathlib import Path
-    >>> from sensorium_data.catalogs.fetch import download
     >>> folder = Path(tempfile.mkdtemp())
     >>> _ = (folder / "published.csv").write_text("1,2,3")
-    >>> done = download((folder / "published.csv").as_uri(), to=folder / "here")
+    >>> done = sd.download((folder / "published.csv").as_uri(), to=folder / "here")
     >>> [(file.name, file.status, file.bytes) for file in done.files]
     [('published.csv', 'fetched', 5)]
     """

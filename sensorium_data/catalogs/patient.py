@@ -6,8 +6,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from sensorium_data.remote.faults import Passing, unreachable
-from sensorium_data.remote.patience import Deadline
-from sensorium_data.remote.patience import _pause_s as pause_s
+from sensorium_data.remote.patience import Deadline, pause_s
 from sensorium_data.settings import settings
 
 if TYPE_CHECKING:

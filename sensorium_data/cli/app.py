@@ -26,6 +26,7 @@ VERBS = {
     "demo": "Make a small mouse, convert it, check it, open it; no network needed.",
     "download": "Fetch published files by name; resumed, checked, pinned.",
     "convert": "Turn a published recording into a verified session store.",
+    "copy": "Copy a session store to a bucket, from one, or between folders, verified by digest.",
     "ls": "List what can be fetched, or the session stores in a folder.",
     "info": "Say what a store or an entry of the catalog holds, how big it is and where it comes from.",
     "check": "Check a store, or prove it equal to its source.",

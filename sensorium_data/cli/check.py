@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sensorium_data.cli.options import PLACE, json_option, quiet_option
+from sensorium_data.cli.options import PLACE, json_option, quiet_option, source_option, storage_option
 from sensorium_data.cli.output import emit_json, out, progress_bars
 from sensorium_data.errors import SourceInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sensorium_data.progress import Report
@@ -109,10 +109,10 @@ def _row_line(row: dict[str, Any]) -> str:
     return f"{row['code']:20} {row['severity']:8} {row['text']}{outside}"
 
 
-def _is_source(path: str | Path) -> bool:
+def _is_source(path: str | Path, options: Mapping[str, Any] | None) -> bool:
     """True for what can only be a published recording: a folder without the root of a Zarr store, or a zip."""
     if isinstance(path, str):
-        return _is_source_at(path)
+        return _is_source_at(path, options)
     if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a folder is closed or a name too long
         return not os.path.lexists(path / "zarr.json")
     try:
@@ -124,19 +124,21 @@ def _is_source(path: str | Path) -> bool:
         return False  # whatever is wrong with the path, opening it as a store says so
 
 
-def _is_source_at(url: str) -> bool:
+def _is_source_at(url: str, options: Mapping[str, Any] | None) -> bool:
     """True for a zip at a URL, and for any other place where no root of a Zarr store is."""
     from sensorium_data.remote import Location, open_objects
 
-    place = Location(url)
+    place = Location(url, options)
     return place.name.endswith(".zip") or open_objects(place).head("zarr.json") is None
 
 
-def _audit(source: str | Path, codes: list[str] | None, reader: str | None, report: Report) -> CheckReport:
+def _audit(
+    source: str | Path, codes: list[str] | None, reader: str | None, options: Mapping[str, Any] | None, report: Report
+) -> CheckReport:
     from sensorium_data.conversion import audit_source
 
     try:
-        return audit_source(source, codes=codes, reader=reader, report=report)
+        return audit_source(source, codes=codes, reader=reader, storage_options=options, report=report)
     except SourceInvalid as error:
         if error.code != "not-a-session":
             raise
@@ -152,6 +154,7 @@ Examples:
   sensorium-data check mouse-F.zarr --against dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20.zip
   sensorium-data check mouse-F.zarr --select digests --json
   sensorium-data check dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20.zip
+  sensorium-data check s3://bucket/stores/mouse-F.zarr
   sensorium-data check --list
 
 Exit codes: 0 sound, 5 wrong, 4 no such store or source.""",
@@ -165,13 +168,15 @@ Exit codes: 0 sound, 5 wrong, 4 no such store or source.""",
 )
 @click.option("--select", multiple=True, metavar="CODE", help="Run only this check; may be given more than once.")
 @click.option("--reader", metavar="NAME", help="Reader of a source; by default the one that recognises the content.")
+@storage_option
+@source_option
 @click.option("--list", "list_checks", is_flag=True, help="List the checks and stop.")
 @quiet_option
 @json_option
 @click.pass_context
 def command(
     ctx: click.Context, path: str | Path | None, against: str | Path | None, select: tuple[str, ...], reader: str | None,
-    list_checks: bool, quiet: bool, as_json: bool,
+    storage_options: dict[str, Any] | None, source_options: dict[str, Any] | None, list_checks: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Check a store: schema, shapes, clocks, the digest of every chunk, statistics recomputed.
 
@@ -185,7 +190,7 @@ def command(
         return
     if path is None:
         raise click.UsageError("Missing argument 'STORE' or 'SOURCE'.", ctx)
-    source = _is_source(path)
+    source = _is_source(path, storage_options)
     if source and against is not None:
         raise click.UsageError("--against compares a store with a source; the first path is a source itself", ctx)
     if reader is not None and not source:
@@ -193,11 +198,12 @@ def command(
     codes = list(select) or None
     with progress_bars(quiet=quiet or as_json) as report:
         if source:
-            outcome = _audit(path, codes, reader, report)
+            outcome = _audit(path, codes, reader, storage_options, report)
         else:
             from sensorium_data.conversion import check_store
 
-            outcome = check_store(path, against=against, codes=codes, report=report)
+            options = {"storage_options": storage_options, "source_options": source_options}
+            outcome = check_store(path, against=against, codes=codes, report=report, **options)
     if as_json:
         emit_json(outcome.model_dump(mode="json"))
     else:

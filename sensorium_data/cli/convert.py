@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sensorium_data.cli.options import PLACE, json_option, quiet_option
+from sensorium_data.cli.options import PLACE, json_option, quiet_option, source_option, storage_option
 from sensorium_data.cli.output import emit_json, out, progress_bars, say
 from sensorium_data.errors import StorageFailed
 
@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from sensorium_data.schemas import ConvertReport
 
 __all__ = ["command", "summary"]
+
+
+def _disk(target: Path | str) -> Path:
+    """Return where the store is made: one for a URL is built here before it is sent."""
+    if isinstance(target, Path):
+        return target
+    from sensorium_data.conversion.remotetarget import build_folder
+    from sensorium_data.remote import Location
+
+    return build_folder(Location(target)) / "store"
 
 
 def _free(target: Path) -> int:
@@ -60,12 +70,14 @@ def summary(report: ConvertReport, source: str | Path) -> str:
     return "\n".join(lines)
 
 
-def _read_line(planned: ConvertReport, source: str | Path, target: Path, verb: str) -> str:
+def _read_line(planned: ConvertReport, source: str | Path, target: str | Path, verb: str) -> str:
     from sensorium_data.spelling import human_bytes
+
+    where = "at the target" if isinstance(target, Path) else "where it is built"
 
     return (
         f"{verb} {planned.reader} recording {planned.key}: {planned.n_neurons:,} neurons, {planned.n_trials} trials, "
-        f"{human_bytes(planned.source_bytes)}{_as_zip(source)}; {human_bytes(_free(target))} free at the target"
+        f"{human_bytes(planned.source_bytes)}{_as_zip(source)}; {human_bytes(_free(_disk(target)))} free {where}"
     )
 
 
@@ -81,7 +93,7 @@ def _require_writable(target: Path) -> None:
         raise StorageFailed(f"{folder}: cannot be written, and {target} would be made there", hint=hint)
 
 
-def _plan_lines(planned: ConvertReport, source: str | Path, target: Path) -> list[str]:
+def _plan_lines(planned: ConvertReport, source: str | Path, target: str | Path) -> list[str]:
     """Return what a conversion would do, in lines for people."""
     if planned.status != "planned":
         return [f"would leave {target} as it is ({planned.status})"]
@@ -107,6 +119,7 @@ Examples:
   sensorium-data convert 'in/*.zip' stores/
   sensorium-data convert https://example.org/dynamic29515-10-12.zip mouse-F.zarr
   sensorium-data convert mouse-F mouse-F.zarr
+  sensorium-data convert mouse-F.zip s3://bucket/stores/mouse-F.zarr
   sensorium-data convert 'in/*.zip' stores/ --scheduler tcp://10.0.0.1:8786
 
 Exit codes: 0, 2, 4, 5, 6, 7, 130 (see `sensorium-data --help`); of several sessions that of the
@@ -123,6 +136,8 @@ worst failure.""",
 @click.option(
     "--allow-nan", is_flag=True, help="Let NaN in the valid part of film and responses, and infinity, through."
 )
+@storage_option
+@source_option
 @click.option("--scheduler", metavar="ADDRESS", help="Run on the dask.distributed cluster of this scheduler.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @quiet_option
@@ -130,14 +145,14 @@ worst failure.""",
 @click.pass_context
 def command(
     ctx: click.Context, paths: tuple[str | Path, ...], reader: str | None, preset: str, precision: str, existing: str | None,
-    allow_nan: bool, scheduler: str | None, dry_run: bool, quiet: bool, as_json: bool,
+    allow_nan: bool, storage_options: dict[str, Any] | None, source_options: dict[str, Any] | None, scheduler: str | None,
+    dry_run: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Turn a published recording into a verified session store, or many into a folder of stores.
 
     SOURCE is the folder or the zip of one recording, here or at a URL, or its name in the catalog: read in place and
-    never written. TARGET is the
-    store to make: it appears when it is whole and checked. An interrupted conversion goes on when the same command is
-    run again.
+    never written. TARGET is the store to make, here or in a bucket: it appears when it is whole and checked. An
+    interrupted conversion goes on when the same command is run again.
 
     With several sources, or a pattern such as 'in/*.zip', TARGET is a folder and every store is named after the key of
     its session. One that fails is named and does not stop the others.
@@ -147,7 +162,6 @@ def command(
 
     *named, target = paths
     sources = [source_meant(word) for word in named]
-    target = Path(target)
     many = len(sources) > 1 or is_pattern(sources[0])
     choices = {
         "reader": reader,
@@ -155,6 +169,8 @@ def command(
         "precision": precision,
         "existing": existing or ("resume" if many else "error"),
         "allow_nan": allow_nan,
+        "storage_options": storage_options,
+        "source_options": source_options,
     }
     run = _Run(target, choices, scheduler, dry_run, quiet or as_json, as_json)
     if many:
@@ -166,7 +182,7 @@ def command(
 class _Run:
     """One run of the command: where to, how, and how it is told."""
 
-    target: Path
+    target: str | Path
     choices: dict[str, Any]
     scheduler: str | None
     dry_run: bool
@@ -181,7 +197,7 @@ class _Run:
         planned = plan_only(source, target, **self.choices)
         if self.dry_run:
             if planned.status == "planned":
-                _require_writable(target)
+                _require_writable(_disk(target))
             self._tell(planned, "\n".join(_plan_lines(planned, source, target)))
             return
         if planned.status == "planned":
@@ -196,15 +212,16 @@ class _Run:
         from sensorium_data.conversion import convert_all, plan_all
 
         folder = self.target
+        place = folder / "store" if isinstance(folder, Path) else _disk(folder)
         planned = plan_all(sources, folder, **self.choices)
         work = any(session.status == "planned" for session in planned.sessions)
         if self.dry_run:
             if work:
-                _require_writable(folder / "store")
+                _require_writable(place)
             show(planned, as_json=self.as_json)
             return planned.exit_code
         if work:
-            say(announce(planned, _free(folder / "store")))
+            say(announce(planned, _free(place)))
         with _cluster(self.scheduler) as client, progress_bars(quiet=self.quiet, sessions=True) as report:
             done = convert_all(sources, folder, client=client, report=report, **self.choices)
         show(done, as_json=self.as_json)

@@ -10,13 +10,14 @@ import click
 
 from sensorium_data.cli.entries import catalog_option, complete, entries_meant
 from sensorium_data.cli.failures import of_system
-from sensorium_data.cli.options import json_option
+from sensorium_data.cli.options import json_option, storage_option
 from sensorium_data.cli.output import emit_json, error_text, out, say, table
-from sensorium_data.errors import BadArgument, NotFound, SensoriumError
+from sensorium_data.errors import NotFound, SensoriumError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from sensorium_data.remote import Location
     from sensorium_data.schemas import Entry
 
 __all__ = ["command"]
@@ -54,10 +55,23 @@ def _stores(folder: Path) -> list[Path]:
     return [child for child in inside if _may_be_store(child)]
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _stores_at(folder: Location) -> list[Location]:
+    """Return the stores in a folder of a bucket, or the store that it is."""
+    from sensorium_data.remote import open_objects
+    from sensorium_data.store.layout import Paths
+
+    objects = open_objects(folder)
+    if objects.head(Paths.root) is not None:
+        return [folder]
+    names = [key.split("/") for key, _ in objects.listing()]
+    return [folder / name[0] for name in names if len(name) == 2 and name[1] == Paths.root and name[0][:1] != "."]
+
+
+def _facts(path: Path | Location) -> dict[str, Any]:
     from sensorium_data.store.opened import OpenStore
 
-    session = OpenStore(path).session
+    store = OpenStore(path)
+    session = store.session
     return {
         "store": str(path),
         "session": session.identity.key,
@@ -65,11 +79,11 @@ def _facts(path: Path) -> dict[str, Any]:
         "neurons": session.neurons.n,
         "trials": session.trials.n,
         "preset": session.provenance.options.preset,
-        "bytes": sum(file.stat().st_size for file in path.rglob("*") if file.is_file()),
+        "bytes": store.n_bytes,
     }
 
 
-def _row(path: Path) -> dict[str, Any] | SensoriumError:
+def _row(path: Path | Location) -> dict[str, Any] | SensoriumError:
     """Return a store's facts, or what is wrong with it: one bad store must not hide the others."""
     try:
         return _facts(path)
@@ -79,7 +93,7 @@ def _row(path: Path) -> dict[str, Any] | SensoriumError:
         return of_system(error, path)
 
 
-def _cells(path: Path, row: dict[str, Any] | SensoriumError) -> tuple[str, ...]:
+def _cells(path: Path | Location, row: dict[str, Any] | SensoriumError) -> tuple[str, ...]:
     from sensorium_data.spelling import human_bytes
 
     if isinstance(row, SensoriumError):
@@ -88,9 +102,10 @@ def _cells(path: Path, row: dict[str, Any] | SensoriumError) -> tuple[str, ...]:
     return (row["store"], row["session"], row["mouse"], *counts, row["preset"], human_bytes(row["bytes"]))
 
 
-def _list_stores(folder: Path, *, as_json: bool) -> bool:
+def _list_stores(folder: Path | Location, *, as_json: bool) -> bool:
     """Print the stores in a folder; return whether one of them is damaged."""
-    found = [(path, _row(path)) for path in _stores(folder)]
+    paths: list[Path] | list[Location] = _stores(folder) if isinstance(folder, Path) else _stores_at(folder)
+    found = [(path, _row(path)) for path in paths]
     wrong = [row for _, row in found if isinstance(row, SensoriumError)]
     if as_json:
         emit_json([{"store": str(p), "error": r.as_dict()} if isinstance(r, SensoriumError) else r for p, r in found])
@@ -128,29 +143,33 @@ Examples:
   sensorium-data ls 'sensorium2023/*'
   sensorium-data ls .
   sensorium-data ls stores/ --json
+  sensorium-data ls s3://bucket/stores/
 
 Exit codes: 0, 2 a name that several entries share, 4 no such folder or name, 5 a store is damaged, or of
-another layout; the others are listed.""",
+another layout (the others are listed), 6 a bucket cannot be reached or may not be listed.""",
 )
 @click.argument("where", required=False, metavar="[FOLDER|NAME]", shell_complete=complete)
 @catalog_option
+@storage_option
 @json_option
 @click.pass_context
-def command(ctx: click.Context, where: str | None, catalogs: tuple[str, ...], as_json: bool) -> None:
+def command(
+    ctx: click.Context, where: str | None, catalogs: tuple[str, ...], storage_options: dict[str, Any] | None, as_json: bool
+) -> None:  # fmt: skip
     """List what can be fetched, the part of it that NAME means, or the session stores in FOLDER.
 
     NAME is an entry, the letter of a mouse, a key, a collection, or a pattern of these. What exists here under that name is
-    a folder.
+    a folder. FOLDER may be one of a bucket that may be listed.
     """
-    from sensorium_data.remote import is_url
+    from sensorium_data.remote import is_url, placed
 
     if where is None:
         from sensorium_data.catalogs import catalog
 
         _list_entries(catalog(*catalogs).values(), as_json=as_json)
     elif is_url(where):
-        hint = f"`sensorium-data info {where}` says what a store holds"
-        raise BadArgument(f"{where}: only folders of this machine are listed", hint=hint, code="remote-folder")
+        if _list_stores(placed(where, storage_options), as_json=as_json):
+            ctx.exit(5)
     elif (found := entries_meant(where, catalogs)) is not None:
         _list_entries(found, as_json=as_json)
     elif _list_stores(Path(where), as_json=as_json):

@@ -14,9 +14,10 @@ from sensorium_data.conversion.failure import as_text, failure_of, known
 from sensorium_data.conversion.patterns import expand
 from sensorium_data.conversion.pipeline import options_of
 from sensorium_data.conversion.sessiontask import SessionTask, convert_on_worker, require_written
-from sensorium_data.errors import BadArgument, NoSuchItem, Problem, SensoriumError, SourceInvalid, TargetExists
+from sensorium_data.conversion.twins import refuse_twins
+from sensorium_data.errors import BadArgument, NoSuchItem, SensoriumError, SourceInvalid, TargetExists
 from sensorium_data.progress import Progress, Report, ignore
-from sensorium_data.remote import Location
+from sensorium_data.remote import Location, is_url, placed
 from sensorium_data.schemas import CollectionReport, ConvertReport, Existing, Precision, Preset
 from sensorium_data.settings import settings
 from sensorium_data.sources import open_source
@@ -35,7 +36,7 @@ Outcome: TypeAlias = ConvertReport | Exception
 
 def convert_all(
     sources: Sources,
-    folder: str | Path,
+    folder: str | Path | Location,
     *,
     reader: str | None = None,
     preset: Preset = "compact",
@@ -43,6 +44,7 @@ def convert_all(
     existing: Existing = "resume",
     allow_nan: bool = False,
     storage_options: Mapping[str, Any] | None = None,
+    source_options: Mapping[str, Any] | None = None,
     client: Any = None,  # noqa: ANN401  # a dask.distributed.Client, which is not a dependency
     report: Report = ignore,
 ) -> CollectionReport:
@@ -55,12 +57,14 @@ def convert_all(
     ----------
     sources : str, Path, or iterable of them
         Folders and zips, URLs of them, and patterns such as ``in/*.zip``; read, never written.
-    folder : str or Path
+    folder : str, Path or URL
         Where the stores go; made if it is not there.
     reader, preset, precision, existing, allow_nan
         As for `convert`, for every session; `existing` is ``resume`` where nothing is said.
     storage_options : mapping, optional
-        As for `convert`, for every source that is a URL.
+        As for `convert`: of the folder where it is at a URL, else of every source that is.
+    source_options : mapping, optional
+        Of every source that is a URL.
     client : dask.distributed.Client, optional
         Convert on a cluster: a session is a task, which uses all threads of its worker. Every worker must see sources
         and folder under the same path.
@@ -96,7 +100,11 @@ def convert_all(
     """
     options_of(preset, precision, allow_nan, existing)
     like = SessionTask("", "", reader, preset, precision, existing, allow_nan)
-    collection = _opened(sources, named(folder), storage_options, like, report)
+    place, options = _folder(folder, storage_options, source_options)
+    if client is not None and isinstance(place, Location):
+        hint = "convert to a folder that all workers see, then copy the stores"
+        raise BadArgument(f"{place}: a cluster builds stores on disks", hint=hint, code="cluster-to-url")
+    collection = _opened(sources, place, options, like, report)
     found = _converted_here(collection, report) if client is None else _converted_there(collection, client)
     with closing(found):
         for number, outcome in found:
@@ -106,9 +114,10 @@ def convert_all(
 
 
 def plan_all(
-    sources: Sources, folder: str | Path, *, reader: str | None = None, preset: Preset = "compact",
+    sources: Sources, folder: str | Path | Location, *, reader: str | None = None, preset: Preset = "compact",
     precision: Precision = "float32", existing: Existing = "resume", allow_nan: bool = False,
-    storage_options: Mapping[str, Any] | None = None, report: Report = ignore,
+    storage_options: Mapping[str, Any] | None = None, source_options: Mapping[str, Any] | None = None,
+    report: Report = ignore,
 ) -> CollectionReport:  # fmt: skip
     """Return what `convert_all` would do, from names, headers and tables alone; nothing is written.
 
@@ -116,7 +125,8 @@ def plan_all(
     """
     options_of(preset, precision, allow_nan, existing)
     like = SessionTask("", "", reader, preset, precision, existing, allow_nan)
-    collection = _opened(sources, named(folder), storage_options, like, report)
+    place, options = _folder(folder, storage_options, source_options)
+    collection = _opened(sources, place, options, like, report)
     with ThreadPoolExecutor(settings().n_threads) as pool:
         planned = pool.map(lambda task: _attempt(task.plan), collection.tasks.values())
         collection.outcomes |= dict(zip(collection.tasks, planned, strict=True))
@@ -127,7 +137,7 @@ def plan_all(
 class _Collection:
     """Sources by number, the tasks of those that could be opened, and what has come of each."""
 
-    folder: Path
+    folder: Path | Location
     sources: list[Path | Location]
     keys: dict[int, str] = field(default_factory=dict)
     tasks: dict[int, SessionTask] = field(default_factory=dict)
@@ -180,10 +190,11 @@ def _attempt(action: Callable[[], ConvertReport], told: _Told | None = None) -> 
 
 
 def _opened(
-    sources: Sources, folder: Path, options: Mapping[str, Any] | None, like: SessionTask, report: Report
+    sources: Sources, folder: Path | Location, options: Mapping[str, Any] | None, like: SessionTask, report: Report
 ) -> _Collection:
     """Open every source and return the tasks, with what is wrong where there is none."""
-    _require_folder(folder)
+    if isinstance(folder, Path):
+        _require_folder(folder)
     collection = _Collection(folder, expand(sources, folder, options))
     n = len(collection.sources)
     report(Progress("read", 0, n, "sources"))
@@ -195,12 +206,22 @@ def _opened(
                 collection.outcomes[number] = key
                 continue
             collection.keys[number] = key
-            collection.tasks[number] = replace(like, source=source, target=str(folder / f"{key}.zarr"))
-    _refuse_twins(collection)
+            collection.tasks[number] = replace(like, source=source, target=folder / f"{key}.zarr")
+    refuse_twins(collection.sources, collection.keys, collection.outcomes)
     report(Progress("sessions", 0, n, "sessions"))
     for done, number in enumerate(collection.outcomes, start=1):
         collection.tell(report, number, done)
     return collection
+
+
+def _folder(
+    folder: str | Path | Location, storage_options: Mapping[str, Any] | None, source_options: Mapping[str, Any] | None
+) -> tuple[Path | Location, Mapping[str, Any] | None]:
+    """Return where the stores go, and how to get at the sources."""
+    place = placed(folder, storage_options if is_url(folder) else None)
+    if not isinstance(place, Location):
+        return named(place), source_options if source_options is not None else storage_options
+    return place, source_options
 
 
 def _require_folder(folder: Path) -> None:
@@ -229,30 +250,6 @@ def _key_of(source: Path | Location, reader: str | None) -> str | Exception:
     return key
 
 
-def _refuse_twins(collection: _Collection) -> None:
-    """Raise BadArgument where two sources would become one store; whatever else is wrong is told along."""
-    sources: dict[str, list[str]] = {}
-    for number, key in collection.keys.items():
-        sources.setdefault(key, []).append(str(collection.sources[number]))
-    twins = {key: paths for key, paths in sources.items() if len(paths) > 1}
-    if not twins:
-        return
-    problems = [
-        Problem("duplicate-key", key, f"is the key of {' and of '.join(paths)}") for key, paths in twins.items()
-    ]
-    for number, outcome in collection.outcomes.items():
-        if isinstance(outcome, Exception):
-            error = known(outcome)
-            problems.append(Problem(error.code, as_text(collection.sources[number]), error.message))
-    count = "one key is" if len(twins) == 1 else f"{len(twins)} keys are"
-    raise BadArgument(
-        f"{count} that of more than one source, and each key has one store; nothing was written",
-        hint="leave all but one source of a key out, or convert them into folders of their own",
-        problems=problems,
-        code="duplicate-key",
-    )
-
-
 def _converted_here(collection: _Collection, report: Report) -> Generator[tuple[int, Outcome]]:
     told = _Told(report)
     for number, task in collection.tasks.items():
@@ -267,13 +264,13 @@ def _converted_there(collection: _Collection, client: object) -> Generator[tuple
     for number, task in collection.tasks.items():
         try:
             here = None if isinstance(task.source, Location) else Path(task.source)
-            settle_target(Path(task.target), here, task.existing)
+            settle_target(Path(str(task.target)), here, task.existing)
         except SensoriumError as error:
             yield number, error
         else:
             numbers.append(number)
     tasks = [collection.tasks[number] for number in numbers]
-    made = _make(collection.folder)
+    made = _make(Path(str(collection.folder)))
     try:
         sent = [task.for_worker() for task in tasks]
         with closing(outcomes(client, convert_on_worker, sent, one_a_worker=True)) as found:
@@ -297,4 +294,4 @@ def _make(folder: Path) -> list[Path]:
 def _seen(task: SessionTask, done: ConvertReport) -> ConvertReport:
     """Return a worker's report with the target as it was named here."""
     require_written(task)
-    return done.model_copy(update={"target": task.target})
+    return done.model_copy(update={"target": str(task.target)})

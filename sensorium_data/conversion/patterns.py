@@ -35,7 +35,7 @@ def is_pattern(source: str | Path | Location) -> bool:
 
 
 def expand(
-    sources: str | Path | Iterable[str | Path], folder: Path, options: Mapping[str, Any] | None = None
+    sources: str | Path | Iterable[str | Path], folder: Path | Location, options: Mapping[str, Any] | None = None
 ) -> list[Path | Location]:
     """Return the sources that paths, URLs and patterns name, each once; those of a pattern sorted.
 
@@ -44,7 +44,7 @@ def expand(
     Parameters
     ----------
     sources : str, Path, or iterable of them
-    folder : Path
+    folder : Path or Location
         Where the stores go.
     options : mapping, optional
         Storage options of the sources that are URLs.
@@ -78,9 +78,9 @@ def expand(
     return list(found.values())
 
 
-def _matches(pattern: str, folder: Path) -> list[Path]:
+def _matches(pattern: str, folder: Path | Location) -> list[Path]:
     paths = sorted(Path(name) for name in glob(pattern, recursive=True))  # noqa: PTH207  # the pattern may be absolute
-    target = folder.resolve()
+    target = folder.resolve() if isinstance(folder, Path) else None
     return [p for p in paths if not is_litter(p.name) and not is_store(p) and p.resolve() != target]
 
 

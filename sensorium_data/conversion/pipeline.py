@@ -10,32 +10,28 @@ from typing import TYPE_CHECKING, Any, get_args
 from sensorium_data.conversion.films import plan_films, shown_films
 from sensorium_data.conversion.finish import Known, Written, finish
 from sensorium_data.conversion.finite import infinite_tables
-from sensorium_data.conversion.heap import young_heap
 from sensorium_data.conversion.inspect import inspect_responses, inspect_tasks
 from sensorium_data.conversion.outcome import notes_of, report_of, skipped, up_to_date
 from sensorium_data.conversion.plan import make_plan
 from sensorium_data.conversion.recipe import Recipe
-from sensorium_data.conversion.remotetarget import ToUrl, nothing_to_do
 from sensorium_data.conversion.run import run_tasks
 from sensorium_data.conversion.scan import gather_scans, scan_batch, scan_tasks
 from sensorium_data.conversion.shardtasks import shard_tasks
 from sensorium_data.conversion.shardwriter import do_task
 from sensorium_data.conversion.shipped import big_statistics
 from sensorium_data.conversion.stimulusids import held_against_ids
-from sensorium_data.copying.front import two_places
 from sensorium_data.errors import BadArgument, Problem, SourceInvalid, StoreInvalid, counted, near_miss
-from sensorium_data.progress import Progress, Report, ignore
+from sensorium_data.progress import Progress, Report
 from sensorium_data.remote import Location
 from sensorium_data.schemas import ConvertOptions, ConvertReport, Existing, Precision, Preset
 from sensorium_data.settings import settings
 from sensorium_data.sources import open_source
-from sensorium_data.sources.members import located, named
 from sensorium_data.store.check import check_codes, run_checks
 from sensorium_data.store.opened import OpenStore
 from sensorium_data.store.publish import Scratch, flush_folders, keep_only, settle_target, storage_errors, sweep_scratch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sensorium_data.conversion.journal import Record
@@ -43,7 +39,7 @@ if TYPE_CHECKING:
     from sensorium_data.schemas import Session
     from sensorium_data.sources import RawSession
 
-__all__ = ["check_written", "convert", "options_of", "plan_only", "raise_problems"]
+__all__ = ["check_written", "convert_here", "nothing_to_do", "options_of", "raise_problems"]
 
 
 def options_of(preset: str, precision: str, allow_nan: bool, existing: str) -> ConvertOptions:
@@ -72,7 +68,7 @@ def _gain(records: Sequence[Record]) -> float | None:
     return raw / packed if packed else None
 
 
-def _nothing_to_do(
+def nothing_to_do(
     source: Path | Location, target: Path, raw: RawSession, reader: str, options: ConvertOptions, existing: Existing, *,
     thorough: bool = True,
 ) -> ConvertReport | None:  # fmt: skip
@@ -84,139 +80,20 @@ def _nothing_to_do(
     return None
 
 
-def plan_only(
-    source: str | Path | Location, target: str | Path | Location, *, reader: str | None = None,
-    preset: Preset = "compact", precision: Precision = "float32", existing: Existing = "error", allow_nan: bool = False,
-    storage_options: Mapping[str, Any] | None = None, source_options: Mapping[str, Any] | None = None,
-) -> ConvertReport:  # fmt: skip
-    """Return what a conversion would do, from names, headers and tables alone; nothing is written.
-
-    Parameters and errors as `convert`.
-    """
-    options = options_of(preset, precision, allow_nan, existing)
-    place, goal = two_places(source, target, storage_options, source_options)
-    place = located(place)
-    found, raw = open_source(place, reader)
-    if isinstance(goal, Location):
-        done = nothing_to_do(place, goal, raw, found.name, options, existing, dry_run=True)
-    else:
-        goal = named(goal)
-        done = _nothing_to_do(place, goal, raw, found.name, options, existing, thorough=False)
-    if done is not None:
-        return done
-    return ConvertReport(
-        target=str(goal),
-        status="planned",
-        key=raw.identity.key,
-        reader=found.name,
-        options=options,
-        n_neurons=raw.n_neurons,
-        n_trials=len(raw.trials),
-        n_missing=sum(trial.missing for trial in raw.trials),
-        source_bytes=sum(raw.members.sizes.values()),
-        notes=raw.notes,
-    )
-
-
-def convert(
-    source: str | Path | Location,
-    target: str | Path | Location,
-    *,
-    reader: str | None = None,
-    preset: Preset = "compact",
-    precision: Precision = "float32",
-    existing: Existing = "error",
-    allow_nan: bool = False,
-    storage_options: Mapping[str, Any] | None = None,
-    source_options: Mapping[str, Any] | None = None,
-    client: Any = None,  # noqa: ANN401  # a dask.distributed.Client, which is not a dependency
-    report: Report = ignore,
-) -> ConvertReport:
-    """Turn a published recording into a session store, checked before anyone sees it.
-
-    The store is built beside the target and renamed at the end; one for a URL is built below the cache folder and sent
-    when it is whole, its root last. An interrupted conversion goes on where it stopped when it is run again.
-
-    Parameters
-    ----------
-    source : str, Path or URL
-        Folder or zip of one recording; read, never written. A zip at a URL is read in place, as is a folder of a bucket.
-    target : str, Path or URL
-        Where the store goes: a path, ``s3://``, ``gs://`` or ``az://``.
-    reader : str, optional
-        Name of a reader; by default the one that recognises the content.
-    preset : {"compact", "fast", "portable"}
-        Smallest; uncompressed; or codecs that every implementation of Zarr reads.
-    precision : {"float32", "source", "float16"}
-        How floating-point streams are stored; float16 concerns responses alone.
-    existing : {"error", "skip", "resume", "replace"}
-        What to do with a store that is there: fail; leave it; accept it if it is the same recording with the same
-        options; or replace it once the new one is whole.
-    allow_nan : bool
-        Let NaN in the valid part of film and responses, and infinity, through.
-    storage_options : mapping, optional
-        How to get into the bucket of the target, as its fsspec file system takes it; of the source where the target is on
-        this machine. Never written down, and given again when an interrupted conversion is run again.
-    source_options : mapping, optional
-        The same for the source.
-    client : dask.distributed.Client, optional
-        Run the tasks on a cluster instead of on threads of this process.
-    report : callable
-        Receives `Progress` records.
-
-    Returns
-    -------
-    ConvertReport
-        What was converted, how big it is, and everything worth knowing that is no error.
-
-    Raises
-    ------
-    NotFound, SourceInvalid, ArchiveUnsafe
-        The source is missing, breaks its format, or is an archive not to be trusted; nothing is written.
-    TargetExists, TargetBusy
-        Something is in the way; nothing is changed.
-    StorageFailed
-        Storage is full, read-only or forbidden, or the server of a URL cannot be reached or has another object there
-        now; what was done is kept.
-
-    Examples
-    --------
-    >>> import tempfile, sensorium_data as sd
-    >>> from sensorium_data.testing import write_sensorium2023
-    >>> folder = tempfile.mkdtemp()
-    >>> source = write_sensorium2023(folder, n_neurons=5, n_train=3)
-    >>> sd.convert(source, folder + "/mouse.zarr").n_neurons
-    5
-    """
-    options = options_of(preset, precision, allow_nan, existing)
-    place, goal = two_places(source, target, storage_options, source_options)
-    place = located(place)
-    with young_heap():
-        if not isinstance(goal, Location):
-            return _convert(place, named(goal), reader, options, existing, client, report)
-        if client is not None:
-            hint = "convert to a folder that all workers see, then copy the store"
-            raise BadArgument(f"{goal}: a cluster builds stores on disks", hint=hint, code="cluster-to-url")
-
-        def build(path: Path) -> ConvertReport:
-            return _convert(place, path, reader, options, "replace", None, report)
-
-        return ToUrl(place, goal, reader, options, existing, build).run(report)
-
-
-def _convert(
+def convert_here(
     source: Path | Location, target: Path, reader: str | None, options: ConvertOptions, existing: Existing,
     client: object, report: Report,
 ) -> ConvertReport:  # fmt: skip
+    """Convert a recording to a path of this machine; see `convert`."""
     report(Progress("read", 0, 1, "sources", str(source)))
     found, raw = open_source(source, reader)
     report(Progress("read", 1, 1, "sources", str(source)))
-    if (done := _nothing_to_do(source, target, raw, found.name, options, existing)) is not None:
+    if (done := nothing_to_do(source, target, raw, found.name, options, existing)) is not None:
         sweep_scratch(target)
         return done
     with storage_errors(target), Scratch(target) as scratch:
         # Another process may have finished since, and a replacement that was killed is put back now.
-        if (done := _nothing_to_do(source, target, raw, found.name, options, existing)) is not None:
+        if (done := nothing_to_do(source, target, raw, found.name, options, existing)) is not None:
             scratch.discard()
             return done
         root = str(scratch.root.absolute())  # the workers of a cluster have working folders of their own

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sensorium_data.conversion.outcome import report_of, skipped, up_to_date
@@ -21,7 +22,6 @@ from sensorium_data.store.target import is_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from sensorium_data.progress import Report
     from sensorium_data.remote import Location
@@ -78,7 +78,7 @@ class ToUrl:
         done = nothing_to_do(self.source, self.target, raw, found.name, self.options, self.existing)
         folder = build_folder(self.target)
         if done is None:
-            place = self.source if not isinstance(self.source, Path) else str(self.source.resolve())
+            place = str(self.source.resolve()) if isinstance(self.source, Path) else self.source
             recipe = Recipe(place, found.name, raw.members.fingerprint(), self.options, "")
             here = folder / (self.target.name or "store.zarr")
             built = self._built(here, json.dumps(recipe.document(), sort_keys=True))

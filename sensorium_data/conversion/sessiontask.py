@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sensorium_data.conversion.pipeline import convert, plan_only
+from sensorium_data.conversion.front import convert, plan_only
 from sensorium_data.conversion.worker import require_seen, whole_worker
 from sensorium_data.errors import NotFound, TargetBusy
 from sensorium_data.remote import Location
@@ -28,7 +28,7 @@ class SessionTask:
     """The arguments of `convert` for one session, by the same names; small and picklable."""
 
     source: str | Path | Location
-    target: str
+    target: str | Path | Location
     reader: str | None
     preset: Preset
     precision: Precision
@@ -55,7 +55,7 @@ class SessionTask:
         """
         # Not made absolute by Path, which keeps `..`.
         source = self.source if isinstance(self.source, Location) else os.path.abspath(self.source)  # noqa: PTH100
-        target = os.path.abspath(self.target)  # noqa: PTH100
+        target = os.path.abspath(str(self.target))  # noqa: PTH100  # clusters build on disks
         existing: Existing = "resume" if self.existing == "error" else self.existing
         return replace(self, source=source, target=target, existing=existing)
 
@@ -69,7 +69,7 @@ def convert_on_worker(task: SessionTask) -> ConvertReport:
         This worker does not see the source, or the folder of the target.
     """
     paths = [] if isinstance(task.source, Location) else [str(task.source)]
-    require_seen(*paths, str(Path(task.target).parent))
+    require_seen(*paths, str(Path(str(task.target)).parent))
     with whole_worker() as report:
         deadline = time.monotonic() + BUSY_S
         while True:
@@ -83,7 +83,7 @@ def convert_on_worker(task: SessionTask) -> ConvertReport:
 
 def require_written(task: SessionTask) -> None:
     """Raise NotFound where a worker has written a store that this machine does not see."""
-    target = Path(task.target)
+    target = Path(str(task.target))
     # The folder is listed, not the store looked for: a network file system remembers for a while what was not there.
     if target.name not in os.listdir(target.parent):  # noqa: PTH208  # names are all that is wanted
         hint = "targets must lie where this machine and every worker see them under the same path"

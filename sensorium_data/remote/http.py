@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sensorium_data.remote.location import Location
     from sensorium_data.remote.patience import Deadline
 
-__all__ = ["HttpObjects", "body", "requested"]
+__all__ = ["HttpObjects", "body", "content_length", "info_of", "requested", "require"]
 
 PIECE = 1 << 18  # bytes read at once
 MOST_REDIRECTS = 5

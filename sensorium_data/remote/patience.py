@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.remote.location import Location
 
-__all__ = ["Deadline", "patiently"]
+__all__ = ["Deadline", "patiently", "pause_s"]
 
 T = TypeVar("T")
 FIRST_S, LONGEST_S = 0.2, 10.0  # pauses, before chance takes a part of them away
@@ -73,15 +73,24 @@ def patiently(place: Location, ask: Callable[[Deadline], T]) -> T:
             return ask(deadline)
         except Passing as seen:
             last = seen
-        pause_s = _pause_s(n, last.after_s)
-        if n == settings().n_retries or pause_s >= deadline.left_s:
+        pause = pause_s(n, last.after_s)
+        if n == settings().n_retries or pause >= deadline.left_s:
             break
-        sleep(pause_s)
+        sleep(pause)
     times = "" if n == 0 else f" ({n + 1} times)"
     raise unreachable(place, f"{last.what}{times}", code=last.code) from None
 
 
-def _pause_s(n: int, after_s: float | None) -> float:
+def pause_s(n: int, after_s: float | None) -> float:
+    """Return how long to wait before a request is repeated.
+
+    Parameters
+    ----------
+    n : int
+        How often it was repeated already.
+    after_s : float, seconds, optional
+        When the server wants to be asked again.
+    """
     if after_s is not None:
         return after_s + _chance.uniform(0, FIRST_S)
     longest: float = min(LONGEST_S, FIRST_S * 2.0 ** min(n, 16))

@@ -92,8 +92,8 @@ def directory(
     except zipfile.BadZipFile as error:
         seen = head()
         if other := lookalike(seen):
-            hint = POINTER if "pointer" in other else "is it the link to the file itself? some need a login first"
-            raise SourceInvalid(f"{path} is {other}, not a zip", hint=hint, code="not-a-zip") from None
+            hint = POINTER if "pointer" in other.code else "is it the link to the file itself? some need a login first"
+            raise SourceInvalid(f"{path} is {other.what}, not a zip", hint=hint, code="not-a-zip") from None
         what = f"a zip that is cut short or damaged ({error})" if seen[:2] == b"PK" else "neither a folder nor a zip"
         hint = "download it again" if seen[:2] == b"PK" else "give the session's folder or its published zip"
         raise SourceInvalid(f"{path} is {what}", hint=hint, code="zip-damaged") from None

@@ -149,7 +149,9 @@ class OpenStore:
 
         held: dict[str, bytes] = {}  # chunks that came with the sidecar, for which no request is made
         with suppress(StoreInvalid):
-            held = {record.key: bytes(record.data) for record in self.sidecar.chunks.values() if record.data is not None}
+            held = {
+                record.key: bytes(record.data) for record in self.sidecar.chunks.values() if record.data is not None
+            }
         self._there |= held.keys()
         return RemoteZarr(self.parts, self.root, self.metadata, held)
 

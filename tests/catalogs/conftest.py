@@ -24,6 +24,8 @@ def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setenv("SENSORIUM_DATA_N_RETRIES", "3")
     monkeypatch.setenv("SENSORIUM_DATA_TIMEOUT_S", "2")
     monkeypatch.setenv("SENSORIUM_DATA_DEADLINE_S", "20")
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(patience, "FIRST_S", 0.002)
     monkeypatch.setattr(patience, "LONGEST_S", 0.01)
     settings.cache_clear()

@@ -8,7 +8,7 @@ from sensorium_data.reading import ArrayReader
 from sensorium_data.reading.budget import Budget
 from sensorium_data.reading.kept import KeptReader
 from sensorium_data.store.layout import CHUNK, SHARD
-from tests.reading.made import PATH, make_store, reader_of, values_of
+from tests.reading.made import PATH, folder_of, make_store, reader_of, values_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ ALL = VALUES.nbytes
 def make_stores(folder: Path, document: Session) -> dict[str, Path]:
     """Write the array by each codec, and one of few rows beside it."""
     small = {"signals/small/values": VALUES[:50]}
-    return {c: make_store(folder / f"{c}.zarr", document, {PATH: (VALUES, c)}, small).path for c in CODECS}
+    return {c: folder_of(make_store(folder / f"{c}.zarr", document, {PATH: (VALUES, c)}, small)) for c in CODECS}
 
 
 def keeping(root: Path, most: int | Budget = ALL, **options: Any) -> KeptReader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,6 @@ from sensorium_data.store.shards import write_shard
 from sensorium_data.store.write import StoreWriter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from sensorium_data.reading import Reader
@@ -22,6 +21,12 @@ if TYPE_CHECKING:
 
 PATH = "signals/made/values"
 DIMS = ("time", "neuron", "y", "x")
+
+
+def folder_of(store: OpenStore) -> Path:
+    """Return where a store is that lies on this machine."""
+    assert isinstance(store.path, Path)
+    return store.path
 
 
 def values_of(shape: tuple[int, ...], dtype: str, seed: int = 0) -> NDArray[Any]:

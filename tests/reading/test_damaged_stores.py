@@ -13,7 +13,7 @@ from sensorium_data.errors import SlowReadWarning, StorageFailed, StoreInvalid
 from sensorium_data.reading import ArrayReader, Counters, open_reader
 from sensorium_data.reading.transport import LocalShards
 from sensorium_data.store.layout import CHUNK, SHARD
-from tests.reading.made import PATH, collected, make_store, read, reader_of, same, values_of
+from tests.reading.made import PATH, collected, folder_of, make_store, read, reader_of, same, values_of
 from tests.store.damage import Damaged
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def values() -> NDArray[Any]:
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory, document: Session, values: NDArray[Any]) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("damaged")
-    return {c: make_store(folder / f"{c}.zarr", document, {PATH: (values, c)}).path for c in CODECS}
+    return {c: folder_of(make_store(folder / f"{c}.zarr", document, {PATH: (values, c)})) for c in CODECS}
 
 
 @pytest.fixture

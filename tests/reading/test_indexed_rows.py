@@ -14,7 +14,7 @@ from sensorium_data.errors import StoreInvalid
 from sensorium_data.reading import ArrayReader, ResidentReader, ZarrReader, open_reader, planned_reader, read_indexed
 from sensorium_data.store.layout import CHUNK, SHARD
 from sensorium_data.store.opened import OpenStore
-from tests.reading.made import PATH, make_store, reader_of, same, values_of
+from tests.reading.made import PATH, folder_of, make_store, reader_of, same, values_of
 from tests.store.damage import Damaged
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Subject:
 def made(tmp_path_factory: pytest.TempPathFactory, document: Session) -> Path:
     film, line = values_of(SHAPE, "float32"), values_of((N,), "float64")
     arrays: Any = {PATH: (film, "raw"), FILM: (film, "zstd"), LINE: (line, "pcodec")}
-    return make_store(tmp_path_factory.mktemp("indexed") / "made.zarr", document, arrays, {SMALL: film[:90]}).path
+    return folder_of(make_store(tmp_path_factory.mktemp("indexed") / "made.zarr", document, arrays, {SMALL: film[:90]}))
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_nothing_asked_for_is_nothing_read(made: Path) -> None:
 @pytest.mark.parametrize("rows", [slice(0, 100), slice(0, 100, 3), 70, np.array([99, 65, 3])])
 def test_a_flipped_bit_is_named_however_it_is_asked_for(tmp_path: Path, document: Session, rows: Any) -> None:
     values = values_of((200, 6), "float32")
-    damaged = Damaged(make_store(tmp_path / "made.zarr", document, {PATH: (values, "raw")}).path)
+    damaged = Damaged(folder_of(make_store(tmp_path / "made.zarr", document, {PATH: (values, "raw")})))
     damaged.flip(f"{PATH}/c/0/0", 65 * 24 + 3)
     reader = reader_of(damaged.path)
     for _ in range(2):

@@ -13,7 +13,7 @@ from sensorium_data.errors import StoreInvalid
 from sensorium_data.store.layout import SHARD
 from sensorium_data.store.opened import OpenStore
 from tests.reading.keeping import ALL, CHUNK_BYTES, PACKED, VALUES, N, keeping, make_stores
-from tests.reading.made import PATH, collected, read, same
+from tests.reading.made import PATH, collected, folder_of, read, same
 from tests.store.damage import Damaged
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def test_a_change_is_found_though_the_rows_are_in_memory(
     out = np.ones((60, 4), "float32")
     reader.read_each([out], [100])
     assert same(out, VALUES[100:160])
-    spoil(reader.store.path)
+    spoil(folder_of(reader.store))
     n = reader.counters.n_requests
     asks: list[Callable[[], object]] = [
         lambda: read(reader, 100, 60),

@@ -15,7 +15,7 @@ from sensorium_data.errors import BadArgument, SlowReadWarning, StoreInvalid
 from sensorium_data.reading import ArrayReader, ResidentReader, ZarrReader, open_reader
 from sensorium_data.store.layout import CHUNK, SHARD, quiet_zarr
 from sensorium_data.store.opened import OpenStore
-from tests.reading.made import PATH, collected, make_store, read, same, values_of
+from tests.reading.made import PATH, collected, folder_of, make_store, read, same, values_of
 from tests.store.damage import Damaged
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def made(tmp_path: Path, document: Session, values: NDArray[Any]) -> OpenStore:
 def rewritten(store: OpenStore, values: NDArray[Any], **options: Any) -> OpenStore:
     """Let zarr-python write the arrays anew, as it does when it is not told how, and open the store again."""
     for path in (PATH, "signals/other/values"):
-        shutil.rmtree(store.path / path)
+        shutil.rmtree(folder_of(store) / path)
         with quiet_zarr():
             array = zarr.create_array(
                 store.path, name=path, shape=values.shape, dtype=values.dtype, zarr_format=3, **options
@@ -112,7 +112,7 @@ def test_zarr_readers_refuse_the_same_arguments(made: OpenStore) -> None:
 
 def test_a_zarr_reader_names_a_lost_file(made: OpenStore) -> None:
     reader = ZarrReader(made, PATH)
-    (made.path / PATH / "c" / "0" / "0").unlink()
+    (folder_of(made) / PATH / "c" / "0" / "0").unlink()
     with pytest.raises(StoreInvalid, match="has lost its file"):
         read(reader, 0, 10)
 
@@ -149,7 +149,7 @@ def test_large_arrays_of_one_chunk_lie_beside_the_sidecar(tmp_path: Path, docume
 
 @pytest.mark.parametrize("verify", ["first", "always"])
 def test_a_flipped_bit_in_a_small_array_is_named(made: OpenStore, verify: Any) -> None:
-    Damaged(made.path).flip(f"{SMALL}/c/0/0", 30)
+    Damaged(folder_of(made)).flip(f"{SMALL}/c/0/0", 30)
     reader = open_reader(made, SMALL, verify=verify)
     for _ in range(2):
         with pytest.raises(StoreInvalid, match=rf"damaged in {SMALL}/c/0/0, chunk 0 \(rows 0 to 60\)") as caught:
@@ -161,7 +161,7 @@ def test_small_arrays_that_do_not_decode(tmp_path: Path, document: Session, valu
     noise = np.random.default_rng(0).random((200_000, 1))
     store = make_store(tmp_path / "made.zarr", document, {}, {SMALL: values[:60], "signals/large/values": noise})
     for path in (SMALL, "signals/large/values"):
-        Damaged(store.path).flip(f"{path}/c/0/0", 0)
+        Damaged(folder_of(store)).flip(f"{path}/c/0/0", 0)
     # The sidecar has a copy of the one; of the other there is nothing but the file.
     assert same(read(open_reader(store, SMALL, verify="never"), 0, 60), values[:60])
     with pytest.raises(StoreInvalid) as caught:
@@ -170,7 +170,7 @@ def test_small_arrays_that_do_not_decode(tmp_path: Path, document: Session, valu
 
 
 def test_a_small_array_that_is_lost_or_replaced(made: OpenStore) -> None:
-    file = made.path / SMALL / "c" / "0" / "0"
+    file = folder_of(made) / SMALL / "c" / "0" / "0"
     early = open_reader(made, SMALL)
     data = file.read_bytes()
     file.unlink()

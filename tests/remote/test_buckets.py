@@ -165,7 +165,10 @@ def test_a_forked_process_has_clients_of_its_own(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize("kind", ["stall", "reset", "500", "503"])
-def test_faults_that_stay_end_at_the_deadline(proxied: tuple[Proxy, Objects], kind: str) -> None:
+def test_faults_that_stay_end_at_the_deadline(
+    proxied: tuple[Proxy, Objects], kind: str, setting: Callable[..., None]
+) -> None:
+    setting(deadline_s=1)
     proxy, objects = proxied
     proxy.choose = always(Fault(kind))
     for act in (lambda: objects.read("x"), lambda: objects.read("x", 0, 5), lambda: objects.head("x")):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as checked
 from hypothesis import strategies as st
 
 from sensorium_data.errors import BadArgument, NotFound, SensoriumError, StorageFailed
@@ -51,6 +52,7 @@ def failed(answer: Said | Callable[[Asked], Said], kind: str = "range", etag: st
         return caught.value, len(server.asked)
 
 
+@checked(deadline=None)
 @given(st.data())
 def test_exact_ranges(drawn: st.DataObject) -> None:
     start = drawn.draw(st.integers(0, len(DATA) - 1))

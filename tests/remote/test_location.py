@@ -27,6 +27,7 @@ SCHEMES = st.sampled_from(
 )
 
 
+@checked(deadline=None)
 @given(SCHEMES, KEYS)
 def test_keys_reach_the_server_as_they_are(base: str, key: str) -> None:
     asked = (Location(base) / key).asked()
@@ -41,6 +42,7 @@ def test_keys_reach_the_server_as_they_are(base: str, key: str) -> None:
         assert asked == f"{base}/{key}"
 
 
+@checked(deadline=None)
 @given(SCHEMES, KEYS, st.sampled_from(["", f"?X-Amz-Signature={SECRET}&x=1"]), st.booleans())
 def test_travels_whole_and_shows_nothing(base: str, key: str, query: str, has_options: bool) -> None:
     options = {"secret": SECRET} if has_options else {}
@@ -130,6 +132,7 @@ def test_options_are_a_mapping() -> None:
         Location("s3://bucket/x", [SECRET])  # type: ignore[arg-type]  # what is tested
 
 
+@checked(deadline=None)
 @given(st.one_of(st.text(), st.integers(), st.none()))
 def test_only_text_is_a_url(where: object) -> None:
     if is_url(where):
@@ -169,7 +172,7 @@ def test_mirrors_that_are_none(setting: Callable[..., None], mirrors: str) -> No
     assert SECRET not in str(caught.value)
 
 
-@checked(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@checked(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(KEYS)
 def test_a_mirror_is_asked_with_the_query(setting: Callable[..., None], key: str) -> None:
     setting(mirrors="https://example.org/a=http://127.0.0.1:9/b")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as checked
 from hypothesis import strategies as st
 
 from sensorium_data.remote.requests import in_order, submitted
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 ENDS_S = 60  # long beside what it takes, short beside a hang
 
 
+@checked(deadline=None)
 @given(st.lists(st.integers(), max_size=30), st.integers(0, 40))
 def test_results_come_in_order(values: list[int], n_ahead: int) -> None:
     assert list(in_order((partial(abs, value) for value in values), n_ahead)) == [abs(value) for value in values]

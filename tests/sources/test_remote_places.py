@@ -24,8 +24,8 @@ def opened(web: Web, data: bytes) -> Members:
 PAGES = {
     "a page of HTML": b"<!DOCTYPE html>\n<html><title>Sign in</title>",
     "a git-annex pointer": b"/annex/objects/SHA256E-s9000--0123456789abcdef.zip\n",
-    "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
-    r"an error in XML \(AccessDenied\)": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
+    "a git-LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n",
+    r"a message in XML \(AccessDenied\)": b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>',
 }
 
 

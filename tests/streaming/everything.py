@@ -78,7 +78,7 @@ def same(left: Mapping[str, NDArray[Any]], right: Mapping[str, NDArray[Any]]) ->
 
 def _same(left: NDArray[Any], right: NDArray[Any]) -> bool:
     if left.dtype.kind == "O":
-        return left.tolist() == right.tolist()
+        return bool(left.tolist() == right.tolist())
     return bool(left.dtype == right.dtype and left.shape == right.shape and left.tobytes() == right.tobytes())
 
 

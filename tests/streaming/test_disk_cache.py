@@ -148,7 +148,7 @@ def test_damaged_objects(stores: Stores, name: str, ending: str, damage: str) ->
         for path in touched:
             DAMAGE[damage](path)
         same(right, items(far.url, **SOME))
-        if damage not in ("longer",):
+        if damage != "longer":
             assert any("/c/" in key for key in far.asked())
         same(right, items(far.url, **SOME))
 

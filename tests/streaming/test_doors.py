@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import sensorium_data as sd
 from sensorium_data.errors import BadArgument, NotFound, SensoriumError, StorageFailed
+from tests.servers.faults import always
+from tests.servers.proxy import Proxy
 from tests.streaming.everything import in_time, items
 from tests.streaming.test_equal_values import uploaded
 
@@ -54,22 +57,16 @@ def test_as_anyone(bucket: str, seaweed: Seaweed) -> None:
     refused(StorageFailed, "access-denied", f"{bucket}/compact.zarr", seaweed.options_at(seaweed.endpoint))
 
 
-def test_let_out_while_reading(bucket: str, stores: Stores, seaweed: Seaweed, setting: Callable[..., None]) -> None:
+def test_let_out_while_reading(bucket: str, seaweed: Seaweed, setting: Callable[..., None]) -> None:
     """Credentials that run out are told from a store that is damaged."""
     setting(stream_cache_bytes=0)
-    session = sd.open_session(f"{bucket}/compact.zarr", storage_options=seaweed.storage_options)
-    location = session.handle.store.path
-    assert isinstance(location, sd.open_session.__globals__["Location"] if False else type(location))
-    from sensorium_data.remote import objects
-
-    for known in objects._OPEN.values():
-        for one in known:
-            one.__dict__.pop("_fs", None)
-    location.options["secret"] = "wrong-secret"  # type: ignore[union-attr]
-    with pytest.raises(StorageFailed) as seen:
-        in_time(lambda: items(session, window=8))
-    assert seen.value.code == "access-denied"
-    assert seen.value.exit_code == 6
+    with Proxy(seaweed.address) as proxy:
+        options = seaweed.options_at(proxy.endpoint, key=seaweed.key, secret=seaweed.secret)
+        session = sd.open_session(f"{bucket}/compact.zarr", storage_options=options)
+        proxy.clear(always("403"))
+        with pytest.raises(StorageFailed) as seen:
+            in_time(lambda: items(session, window=8))
+    assert (seen.value.code, seen.value.exit_code) == ("access-denied", 6)
 
 
 def test_no_such_bucket(seaweed: Seaweed, bucket: str) -> None:
@@ -103,10 +100,11 @@ def test_az(azurite: Azurite, setting: Callable[..., None]) -> None:
 
 @pytest.mark.parametrize(("scheme", "needs"), [("s3", "s3fs"), ("gs", "gcsfs"), ("az", "adlfs")])
 def test_without_its_client(monkeypatch: pytest.MonkeyPatch, scheme: str, needs: str) -> None:
-    import fsspec.registry
-
+    registry = import_module("fsspec.registry")
+    for name in [name for name in sys.modules if name == needs or name.startswith(f"{needs}.")]:
+        monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, needs, None)
-    monkeypatch.setattr(fsspec.registry, "_registry", {})
+    monkeypatch.delitem(registry._registry, scheme, raising=False)
     with pytest.raises(BadArgument) as seen:
         sd.open_session(f"{scheme}://some-bucket/mouse.zarr")
     assert (seen.value.code, seen.value.exit_code) == ("no-client", 2)

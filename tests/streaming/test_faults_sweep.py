@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -85,12 +86,10 @@ def one_run(
     with served(getattr(stores, name)) as far, warnings.catch_warnings():
         warnings.simplefilter("ignore", SlowReadWarning)
         far.proxy.clear(but_the_root(seeded(rng, rng.choice([0.02, 0.1, 0.5]), kinds)))
-        try:
+        found: Values | None = None
+        with suppress(SensoriumError):  # and no other
             found = in_time(partial(read, far.url, way))
-        except SensoriumError as error:
-            assert error.code not in ("failed", "bad-argument")  # noqa: PT017  # others are as good
-            assert str(error)
-        else:
+        if found is not None:
             same(right[name, way], found)
         far.proxy.clear()  # and what is kept of a bad time is right
         same(right[name, way], in_time(partial(read, far.url, way)))

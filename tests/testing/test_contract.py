@@ -6,6 +6,7 @@ import inspect
 import io
 from dataclasses import fields, replace
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -21,8 +22,6 @@ from sensorium_data.testing import SourceContract, Truth, describe_sensorium2023
 from sensorium_data.testing.watched import Watched, known
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sensorium_data.sources import RawStatistic, RawTrial, Scan, Source
     from sensorium_data.sources.members import Members
 
@@ -129,7 +128,7 @@ class Careless(Sensorium2023):
     """Drops a file into the source, as the official loader does."""
 
     def open(self, members: Members) -> RawSession:
-        (members.path / "config.json").write_text("{}")
+        (Path(str(members.path)) / "config.json").write_text("{}")
         return super().open(members)
 
 

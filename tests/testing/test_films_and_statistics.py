@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from sensorium_data.testing.traces import behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -90,7 +90,7 @@ def test_make_session_converts_what_it_wrote(tmp_path: Path) -> None:
     store = OpenStore(make_session(tmp_path / "new", n_neurons=3, n_train=2, seed=5, preset="fast"))
     assert store.session.neurons.n == 3
     assert store.table("trials")["tier"].tolist().count("train") == 2
-    assert store.path.with_suffix("").is_dir(), "the recording lies beside its store"
+    assert Path(str(store.path)).with_suffix("").is_dir(), "the recording lies beside its store"
 
 
 def test_importing_needs_neither_torch_nor_pytest() -> None:
