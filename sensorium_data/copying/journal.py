@@ -54,12 +54,13 @@ class Journal:
         TargetBusy
             Another process of this machine writes to the same target.
         """
-        with suppress(OSError):
-            try:
-                self._file = self._opened()
-            except BlockingIOError:
-                what = f"another process is writing to {self.target}"
-                raise TargetBusy(what, hint="wait until it is done; nothing was changed") from None
+        try:
+            self._file = self._opened()
+        except BlockingIOError:
+            what = f"another process is writing to {self.target}"
+            raise TargetBusy(what, hint="wait until it is done; nothing was changed") from None
+        except OSError:
+            self._file = None
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["ObstoreObjects"]
 
 TAKEN = {"key", "secret", "token", "anon", "endpoint_url", "client_kwargs", "config_kwargs"}
+# As obstore calls them; as the options do, and the environment.
+NAMED = {
+    "access_key_id": ("key", "AWS_ACCESS_KEY_ID"),
+    "secret_access_key": ("secret", "AWS_SECRET_ACCESS_KEY"),
+    "session_token": ("token", "AWS_SESSION_TOKEN"),
+}
 _first: list[int] = []  # the process that used it first
 
 
@@ -62,11 +68,10 @@ class ObstoreObjects(FileObjects):
     def _bucket(self) -> S3Store:
         from obstore.store import S3Store
 
-        options = file_system_options(self.location)
+        options = self._options()
         client: dict[str, Any] = options.get("client_kwargs") or {}
-        endpoint = options.get("endpoint_url") or client.get("endpoint_url")
-        named = {"access_key_id": "key", "secret_access_key": "secret", "session_token": "token"}
-        given = {ours: options[theirs] for ours, theirs in named.items() if options.get(theirs)}
+        endpoint = options.get("endpoint_url") or client.get("endpoint_url") or os.environ.get("AWS_ENDPOINT_URL")
+        given = {ours: options[theirs] for ours, (theirs, _) in NAMED.items() if options.get(theirs)}
         region = client.get("region_name") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         wait = timedelta(seconds=max(1, settings().timeout_s))
         return S3Store(
@@ -83,6 +88,18 @@ class ObstoreObjects(FileObjects):
             },
             retry_config={"max_retries": 0, "retry_timeout": wait},
         )
+
+    def _options(self) -> dict[str, Any]:
+        """Return the options with keys in them, or anonymous: left alone it would look for credentials everywhere."""
+        options = file_system_options(self.location)
+        if options.get("anon") or options.get("key"):
+            return options
+        found = {theirs: os.environ.get(variable) for theirs, variable in NAMED.values()}
+        if not (found["key"] and found["secret"]):
+            what = f"{self.location}: obstore is given keys alone, no profile"
+            hint = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or leave the setting `client` at fsspec"
+            raise BadArgument(what, hint=hint, code="storage-options")
+        return options | found
 
     def _range(self, place: Location, start: int, stop: int, etag: str, deadline: Deadline) -> bytes:
         del etag, deadline

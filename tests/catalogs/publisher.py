@@ -102,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(path, 404, {}, b"")
         said = {"ETag": publisher.tag(data), "Last-Modified": publisher.date(data)}
         headers = {name: value for name, value in said.items() if value}
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         bound = self.headers.get("If-Range")
         weak = publisher.tags == "weak" and bound == said["ETag"]
         if asked is None or not publisher.ranges or (bound is not None and (bound not in said.values() or weak)):
@@ -110,9 +110,9 @@ class _Handler(BaseHTTPRequestHandler):
         start = int(asked[1])
         if start >= len(data):
             return self._send(path, 416, {"Content-Range": f"bytes */{len(data)}"}, b"")
-        return self._send(
-            path, 206, headers | {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}, data[start:]
-        )
+        stop = min(int(asked[2]) + 1, len(data)) if asked[2] else len(data)
+        place = {"Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"}
+        return self._send(path, 206, headers | place, data[start:stop])
 
     def _send(self, path: str, status: int, headers: dict[str, str], body: bytes) -> None:
         publisher, head = self.publisher, self.headers

@@ -41,7 +41,7 @@ def mirrored(
 
 def test_the_commands_run(run: Callable[..., tuple[int, str, str]], publisher: Publisher, mirrored: None) -> None:
     lines = [line.removeprefix("$ ") for block in blocks("console") for line in block.splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 9
     outs = []
     for line in lines:
         program, *words = shlex.split(line)
@@ -49,12 +49,15 @@ def test_the_commands_run(run: Callable[..., tuple[int, str, str]], publisher: P
         code, out, err = run(*words)
         assert code == 0, err
         outs.append(out)
-    statuses = [out.splitlines()[1].split()[0] for out in outs[:5]]
-    assert statuses == ["planned", "fetched", "have", "have", "have"]
+    statuses = [out.splitlines()[1].split()[0] for line, out in zip(lines, outs, strict=True) if " download " in line]
+    assert statuses == ["planned", "fetched", "have", "have", "have", "have"]
+    assert sd.open_session("stores/29515-10-12.zarr").neurons.sizes["neuron"] == 4
+    in_place = sd.open_session("mouse-F.zarr").document.provenance
+    assert in_place.source_digest == sd.open_session("stores/29515-10-12.zarr").document.provenance.source_digest
     (command,) = re.findall(r"^next: (.*)$", outs[1], re.MULTILINE)
     assert run(*shlex.split(command)[1:])[0] == 0
     assert sd.open_session("sensorium2023-29515-10-12.zarr").neurons.sizes["neuron"] == 4
-    assert len(publisher.gets()) == 1
+    assert [one.range for one in publisher.gets()].count("") == 1  # what is read in place is read by ranges
 
 
 def test_the_code_runs(mirrored: None) -> None:

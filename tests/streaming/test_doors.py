@@ -10,6 +10,7 @@ import pytest
 
 import sensorium_data as sd
 from sensorium_data.errors import BadArgument, NotFound, SensoriumError, StorageFailed
+from tests.servers import answers
 from tests.servers.faults import always
 from tests.servers.proxy import Proxy
 from tests.streaming.everything import in_time, items
@@ -57,8 +58,12 @@ def test_as_anyone(bucket: str, seaweed: Seaweed) -> None:
     refused(StorageFailed, "access-denied", f"{bucket}/compact.zarr", seaweed.options_at(seaweed.endpoint))
 
 
-def test_let_out_while_reading(bucket: str, seaweed: Seaweed, setting: Callable[..., None]) -> None:
+def test_let_out_while_reading(
+    bucket: str, seaweed: Seaweed, setting: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Credentials that run out are told from a store that is damaged."""
+    said = b"<?xml version='1.0'?><Error><Code>ExpiredToken</Code><Message>secret-of-yesterday</Message></Error>"
+    monkeypatch.setattr(answers, "REFUSED", said)
     setting(stream_cache_bytes=0)
     with Proxy(seaweed.address) as proxy:
         options = seaweed.options_at(proxy.endpoint, key=seaweed.key, secret=seaweed.secret)
@@ -67,6 +72,7 @@ def test_let_out_while_reading(bucket: str, seaweed: Seaweed, setting: Callable[
         with pytest.raises(StorageFailed) as seen:
             in_time(lambda: items(session, window=8))
     assert (seen.value.code, seen.value.exit_code) == ("access-denied", 6)
+    assert "secret" not in str(seen.value)
 
 
 def test_no_such_bucket(seaweed: Seaweed, bucket: str) -> None:
