@@ -9,7 +9,7 @@ import numpy as np
 
 from sensorium_data.cached import cached_property
 from sensorium_data.clock_documents import clock_of, trial_grid
-from sensorium_data.errors import BadArgument, NoSuchItem, counted, near_miss
+from sensorium_data.errors import BadArgument, NoSuchItem, StoreInvalid, counted, near_miss
 from sensorium_data.grid import NANOSECOND
 from sensorium_data.remote import Location, placed
 from sensorium_data.schemas import ExplicitClock, Stimulus, Trial
@@ -17,7 +17,7 @@ from sensorium_data.store.layout import Paths
 from sensorium_data.store.opened import OpenStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -77,10 +77,10 @@ class SessionHandle:
         if selected is not None:
             self.selected = _of_table(selected, self.document.neurons.n, self.where)
 
-    def __reduce__(self) -> tuple[type[SessionHandle], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., SessionHandle], tuple[object, ...]]:
         """Pickle as a recipe: no open file crosses a process."""
         place = self.store.path if isinstance(self.store.path, Location) else self.where
-        return type(self), (place,) if self.selected is None else (place, self.selected)
+        return _reopened, (type(self), place, self.selected, self.store.identity)
 
     def select(self, rows: NDArray[np.int64]) -> SessionHandle:
         """Return the same session with some of its neurons.
@@ -210,6 +210,17 @@ class SessionHandle:
             return None
         first = int(self.stimuli["first_frame"][variant])
         return slice(first, first + int(self.stimuli["n_frames"][variant]))
+
+
+def _reopened(
+    kind: type[SessionHandle], place: str | Location, selected: NDArray[np.int64] | None, identity: str
+) -> SessionHandle:
+    """Open a session in another process; of one at a URL, only the very store that was opened before."""
+    handle = kind(place, selected)
+    if identity and handle.store.identity != identity:
+        what = f"{handle.where}: was replaced since the session was opened"
+        raise StoreInvalid(what, hint="open the session again", code="store-changed")
+    return handle
 
 
 def _of_table(rows: NDArray[np.int64], n: int, where: str) -> NDArray[np.int64] | None:

@@ -71,7 +71,7 @@ class ObstoreObjects(FileObjects):
         options = self._options()
         client: dict[str, Any] = options.get("client_kwargs") or {}
         endpoint = options.get("endpoint_url") or client.get("endpoint_url") or os.environ.get("AWS_ENDPOINT_URL")
-        given = {ours: options[theirs] for ours, (theirs, _) in NAMED.items() if options.get(theirs)}
+        given: Any = {ours: options[theirs] for ours, (theirs, _) in NAMED.items() if options.get(theirs)}
         region = client.get("region_name") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         wait = timedelta(seconds=max(1, settings().timeout_s))
         return S3Store(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeAlias
 
 from sensorium_data.errors import BadArgument, SensoriumError, StorageFailed, near_miss
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.store.opened import OpenStore
 
-__all__ = ["CHECKS", "Check", "Remark", "check_codes", "register", "run_checks"]
+__all__ = ["CHECKS", "Check", "Remark", "check_codes", "register", "run_checks", "unreadable"]
 
 KEPT = 1000  # findings of one check; a spoilt disk can have one for each of ten thousand chunks
 # What arithmetic and indexing raise on values that are not what a store holds.
@@ -69,10 +70,9 @@ def check_codes(*, thorough: bool = True) -> list[str]:
 
 
 def _load() -> None:
-    # The modules register their checks when they are imported.
-    from sensorium_data.store import check_structure, check_values
-
-    del check_structure, check_values
+    # The modules register their checks when they are imported, and checks run in this order.
+    for name in ("structure", "digests", "values"):
+        import_module(f"sensorium_data.store.check_{name}")
 
 
 def run_checks(store: OpenStore, codes: list[str] | None = None, report: Report = ignore) -> list[Finding]:
@@ -122,6 +122,13 @@ def _findings(check: Check, store: OpenStore) -> list[Finding]:
     if n > KEPT:
         found.append(_finding(check, check.severity, "…", f"and {n - KEPT} more"))
     return found
+
+
+def unreadable(error: OSError) -> str:
+    """Return why a file cannot be read; a network that fails is no fault of the store, and is raised."""
+    if isinstance(error, StorageFailed):
+        raise error
+    return error.strerror or "it is not there"
 
 
 def _finding(check: Check, severity: Severity, where: str, what: str) -> Finding:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-import google_crc32c
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
@@ -16,8 +14,8 @@ from sensorium_data.clock_documents import clock_of, trial_grid
 from sensorium_data.errors import StorageFailed
 from sensorium_data.schemas import Document, ExplicitClock, Neuron, Stimulus, Trial
 from sensorium_data.settings import settings
-from sensorium_data.store.check import Remark, register
-from sensorium_data.store.layout import ATTRIBUTE, CHUNK, LAYOUT, SHARD, Paths
+from sensorium_data.store.check import Remark, register, unreadable
+from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, Paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,10 +25,6 @@ if TYPE_CHECKING:
     from sensorium_data.grid import Grid
     from sensorium_data.schemas import Signal
     from sensorium_data.store.opened import OpenStore
-    from sensorium_data.store.shards import ShardRecord
-
-
-INDEX_BYTES = SHARD // CHUNK * 16 + 4  # offset and length of each chunk, and a CRC-32C
 
 
 def _expected(store: OpenStore) -> Iterator[tuple[str, tuple[int, ...], tuple[str, ...]]]:
@@ -217,7 +211,7 @@ def _documents_there(store: OpenStore) -> Iterator[bytes]:
         try:
             return store.parts.read(f"{path}/{Paths.root}")
         except OSError as error:
-            _why(error)
+            unreadable(error)
             return b""
 
     with ThreadPoolExecutor(8 if store.identity else 1) as pool:
@@ -248,52 +242,3 @@ def sidecar(store: OpenStore) -> Iterator[Remark]:
     allowed = known.keys() | {f"{Paths.sidecar}/c/0", Paths.root} | {f"{path}/{Paths.root}" for path in store.metadata}
     for key in sorted(there - allowed):
         yield key, "is no part of the store"
-
-
-@register("digests")
-def digests(store: OpenStore) -> Iterator[Remark]:
-    """Every encoded chunk has the CRC-32C it was written with."""
-    for chunk in store.sidecar.chunks.values():
-        yield from _chunk(store, chunk.key, chunk.crc)
-    records = [record for shards in store.sidecar.shards.values() for record in shards]
-    with ThreadPoolExecutor(settings().n_threads) as pool:
-        for found in pool.map(lambda record: list(_shard(store, record)), records):
-            yield from found
-
-
-def _why(error: OSError) -> str:
-    """Return why a file cannot be read; a network that fails is no fault of the store, and is raised."""
-    if isinstance(error, StorageFailed):
-        raise error
-    return error.strerror or "it is not there"
-
-
-def _chunk(store: OpenStore, key: str, crc: int) -> Iterator[Remark]:
-    try:
-        seen = google_crc32c.value(store.parts.read(key))
-    except OSError as error:
-        yield key, f"cannot be read ({_why(error)})"
-        return
-    if seen != crc:
-        yield key, f"has CRC-32C {seen:08x}, written as {crc:08x}"
-
-
-def _shard(store: OpenStore, record: ShardRecord) -> Iterator[Remark]:
-    # Chunks lie end to end; the index, 16 bytes a chunk and its own checksum, ends the file.
-    places = [(offset, offset + length) for offset, length in record.index.tolist()]
-    tail = b""
-    try:
-        pieces = store.parts.pieces(record.key, [*places, (record.size - INDEX_BYTES, record.size)])
-        for n, (data, crc) in enumerate(zip_longest(pieces, record.crc.tolist())):
-            tail = data
-            if crc is not None and (seen := google_crc32c.value(data)) != crc:
-                yield f"{record.key} chunk {n}", f"has CRC-32C {seen:08x}, written as {crc:08x}"
-    except OSError as error:
-        yield record.key, f"cannot be read ({_why(error)})"
-        return
-    if len(tail) != INDEX_BYTES:
-        yield record.key, f"ends with {len(tail)} bytes, an index has {INDEX_BYTES}"
-        return
-    index = np.frombuffer(tail[:-4][: record.index.nbytes], "<u8").reshape(-1, 2)
-    if google_crc32c.value(tail[:-4]) != int.from_bytes(tail[-4:], "little") or not np.array_equal(index, record.index):
-        yield record.key, "has an index that is damaged or not the one the sidecar holds"

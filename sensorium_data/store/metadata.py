@@ -7,14 +7,19 @@ Specification: https://zarr-specs.readthedocs.io/en/latest/v3/core/index.html
 
 from __future__ import annotations
 
+import copy
+import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sensorium_data.store.layout import BLOSC_LEVEL, PCODEC_LEVEL, SHARD, ZSTD_LEVEL, ArraySpec
+import google_crc32c
+
+from sensorium_data.store.layout import ATTRIBUTE, BLOSC_LEVEL, PCODEC_LEVEL, SHARD, ZSTD_LEVEL, ArraySpec, Paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["array_document", "group_document", "root_document"]
+__all__ = ["array_document", "group_document", "root_checksum", "root_document"]
 
 
 def _codecs(spec: ArraySpec) -> list[dict[str, Any]]:
@@ -100,3 +105,27 @@ def root_document(attrs: Mapping[str, Any], nodes: Mapping[str, dict[str, Any]])
     nested = {"consolidated_metadata": _consolidated({})}
     known = {path: node | nested if node["node_type"] == "group" else node for path, node in nodes.items()}
     return group_document(attrs) | {"consolidated_metadata": _consolidated(known)}
+
+
+def root_checksum(root: Mapping[str, Any]) -> int:
+    """Return the CRC-32C of what the root says, however it is spelled.
+
+    It is kept in the attributes of the sidecar's array, beside that of the sidecar; these attributes, and when the recording
+    was converted, are left out of it: two conversions of one recording differ in that time and in nothing else.
+
+    Parameters
+    ----------
+    root : mapping
+        The document of the root.
+
+    Examples
+    --------
+    >>> root_checksum({"zarr_format": 3, "node_type": "group"}) == root_checksum({"node_type": "group", "zarr_format": 3})
+    True
+    """
+    bare = copy.deepcopy(dict(root))
+    with suppress(KeyError, TypeError, AttributeError):
+        bare["attributes"][ATTRIBUTE]["session"]["provenance"].pop("converted_at", None)
+    with suppress(KeyError, TypeError, AttributeError):
+        bare["consolidated_metadata"]["metadata"][Paths.sidecar].pop("attributes", None)
+    return int(google_crc32c.value(json.dumps(bare, sort_keys=True, separators=(",", ":")).encode()))

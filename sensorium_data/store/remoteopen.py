@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import google_crc32c
 
@@ -14,6 +14,7 @@ from sensorium_data.remote.requests import submitted
 from sensorium_data.remote.streams import streamed_store, was_at
 from sensorium_data.settings import settings
 from sensorium_data.store.layout import Paths
+from sensorium_data.store.metadata import root_checksum
 
 if TYPE_CHECKING:
     from sensorium_data.remote import Location
@@ -48,15 +49,18 @@ def open_remote(location: Location) -> RemoteRoot:
         return RemoteRoot(*kept, streamed_store(*kept).identity)
     for _ in range(TRIES):
         root, sidecar = _asked(location)
-        if sidecar is None:
-            return RemoteRoot(root, None, streamed_store(root, b"").identity)
-        if _speaks_of(root, sidecar):
-            store = streamed_store(root, sidecar)
-            store.remember(location, root, sidecar)
-            return RemoteRoot(root, sidecar, store.identity)
-    what = f"{location}: its sidecar is not the one that its root speaks of"
-    hint = f"is it being written? open it again later; `sensorium-data check {location}` says more"
-    raise StoreInvalid(what, hint=hint, code="store-changed")
+        whole = _parsed(root)
+        if whole is not None and (sidecar is None or _is_one(whole, sidecar)):
+            break
+    else:
+        if whole is not None:
+            what = f"{location}: its root is damaged, or its sidecar is not the one that it speaks of"
+            hint = f"is it being written? open it again later; `sensorium-data check {location}` says more"
+            raise StoreInvalid(what, hint=hint, code="store-changed")
+    store = streamed_store(root, sidecar or b"")  # what is wrong with a root that is none is said by who opens it
+    if whole is not None and sidecar is not None:
+        store.remember(location, root, sidecar)
+    return RemoteRoot(root, sidecar, store.identity)
 
 
 def _asked(location: Location) -> tuple[bytes, bytes | None]:
@@ -73,14 +77,27 @@ def _asked(location: Location) -> tuple[bytes, bytes | None]:
         return root, None
 
 
-def _speaks_of(root: bytes, sidecar: bytes) -> bool:
-    """True where the root has the checksum of this sidecar; stores of before 2026-12 say nothing, and are believed."""
+def _parsed(root: bytes) -> dict[str, Any] | None:
     try:
-        node = json.loads(root)["consolidated_metadata"]["metadata"][Paths.sidecar]
-        written = node["attributes"].get("crc32c")
+        found = json.loads(root)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _is_one(root: dict[str, Any], sidecar: bytes) -> bool:
+    """True where the root is what was written, and has the checksum of this sidecar.
+
+    Stores of before 2026-12 have neither checksum, and are believed.
+    """
+    try:
+        node = root["consolidated_metadata"]["metadata"][Paths.sidecar]
+        written, of_root = (node["attributes"].get(name) for name in ("crc32c", "root_crc32c"))
+        if of_root is not None and of_root != root_checksum(root):
+            return False
         return node["shape"] == [len(sidecar)] and written in (None, google_crc32c.value(sidecar))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return True  # what is wrong with the root is said by who parses it
+    except (KeyError, TypeError, AttributeError):
+        return True  # what is wrong with the root is said by who opens it
 
 
 def is_replaced(location: Location, identity: str) -> bool:

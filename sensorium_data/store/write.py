@@ -11,7 +11,7 @@ import google_crc32c
 import numpy as np
 
 from sensorium_data.store.layout import ATTRIBUTE, LAYOUT, ArraySpec, Paths, chunk_key
-from sensorium_data.store.metadata import array_document, group_document, root_document
+from sensorium_data.store.metadata import array_document, group_document, root_checksum, root_document
 from sensorium_data.store.shards import ShardRecord, encode
 from sensorium_data.store.sidecar import pack_sidecar
 
@@ -73,7 +73,9 @@ class StoreWriter:
         # So that whoever reads both over a network knows that they are of one store.
         said = {"crc32c": google_crc32c.value(packed)}
         self.small(ArraySpec(Paths.sidecar, packed.shape, packed.dtype, ("byte",), "raw", attrs=said), packed)
-        self.save({ATTRIBUTE: {"layout": LAYOUT, "session": json.loads(session.model_dump_json())}})
+        attrs = {ATTRIBUTE: {"layout": LAYOUT, "session": json.loads(session.model_dump_json())}}
+        self._nodes[Paths.sidecar]["attributes"]["root_crc32c"] = root_checksum(root_document(attrs, self._nodes))
+        self.save(attrs)
 
     def save(self, attrs: dict[str, Any]) -> None:
         """Put everything on the disk; the root, with its attributes, last: a folder without it is no store."""

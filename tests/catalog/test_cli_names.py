@@ -125,12 +125,6 @@ def test_folders_are_listed_as_before(run: Run) -> None:
     assert err.startswith("no session stores in .; ")
 
 
-def test_a_bucket_is_not_listed(run: Run) -> None:
-    code, _, err = run("ls", "s3://bucket/stores")
-    assert code == 2
-    assert err.startswith("error[remote-folder]: s3://bucket/stores: ")
-
-
 def test_a_catalog_that_is_wrong_is_told(run: Run, tmp_path: Path) -> None:
     (tmp_path / "lab.json").write_text(document(entry(colour="red")))
     code, out, _ = run("ls", "--catalog", "lab.json", "--json")

@@ -100,7 +100,10 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
     whole = data[:4] + struct.pack("<Q", len(text)) + text + data[start:-4]
     whole += struct.pack("<I", google_crc32c.value(whole))
     key.write_bytes(whole)
-    for name, at in (("zarr.json", ("consolidated_metadata", "metadata", "sidecar/index")), ("sidecar/index/zarr.json", ())):
+    for name, at in (
+        ("zarr.json", ("consolidated_metadata", "metadata", "sidecar/index")),
+        ("sidecar/index/zarr.json", ()),
+    ):
         document = json.loads((path / name).read_text())
         node = document
         for step in at:

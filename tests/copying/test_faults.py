@@ -10,7 +10,7 @@ import pytest
 from sensorium_data.copying import copy_store
 from sensorium_data.errors import SensoriumError
 from tests.copying.places import files, objects
-from tests.servers.faults import always, once, seeded
+from tests.servers.faults import Fault, always, once, seeded
 from tests.servers.proxy import Proxy
 
 if TYPE_CHECKING:
@@ -108,10 +108,8 @@ def test_a_source_replaced_half_way(seaweed: Seaweed, store: Path, other: Path, 
             for key, data in files(other).items():
                 seaweed.put(bucket, f"mouse.zarr/{key}", data)
 
-    from tests.servers.faults import Fault
-
     def is_shard(request: Request) -> bool:
-        return request.method == "GET" and "/responses/values/c/" in request.path
+        return request.method == "GET" and "/stimuli/frames/c/" in request.path
 
     with Proxy(seaweed.address, once(Fault("replace", hook=replace), only=is_shard)) as proxy:
         options = right | seaweed.options_at(proxy.endpoint) | {"anon": False}

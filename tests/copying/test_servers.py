@@ -55,7 +55,9 @@ def test_no_such_bucket(request: pytest.FixtureRequest, store: Path, make: str) 
         copy_store(store, f"{scheme}://nowhere-at-all/mouse.zarr", storage_options=options)
 
 
-def test_large_files_go_by_a_file(seaweed: Seaweed, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_files_go_by_a_file(
+    seaweed: Seaweed, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sensorium_data.copying.places.IN_MEMORY", 1000)
     where, options = f"s3://{seaweed.create_bucket()}", seaweed.storage_options
     copy_store(store, f"{where}/a.zarr", storage_options=options)  # the source's own files
@@ -127,7 +129,8 @@ def test_verbs(seaweed: Seaweed, store: Path, tmp_path: Path, run: Callable[...,
 def test_what_cannot_be_listed_says_so(nginx: Nginx, seaweed: Seaweed, run: Callable[..., Run]) -> None:
     assert "error[no-listing]" in run("ls", nginx.new_folder()[0])[2]
     nobody = words_of(seaweed.options_at(seaweed.endpoint))
-    assert "error[no-listing]" in run("ls", f"s3://{seaweed.unlisted}/stores", *nobody)[2]
+    code, _, err = run("ls", f"s3://{seaweed.unlisted}/stores", *nobody)
+    assert (code, "a bucket that may not be listed answers so" in err) == (6, True)
 
 
 def test_an_option_is_a_pair(store: Path, run: Callable[..., Run]) -> None:
@@ -167,5 +170,5 @@ def test_killed_anywhere(seaweed: Seaweed, store: Path, full: bool) -> None:
         left = objects(target, options)
         assert "zarr.json" not in left
         report = copy_store(store, target, storage_options=options)
-        assert report.n_sent == n_files - len(left)
+        assert report.n_sent <= n_files - len(left)  # what was on its way may have arrived since
         assert objects(target, options) == files(store)

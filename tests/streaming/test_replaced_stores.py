@@ -115,7 +115,6 @@ def test_opened_half_way(stores: Stores, far: Served) -> None:
     assert 2 <= far.asked()["zarr.json"] <= 5
 
 
-@pytest.mark.xfail(reason="a session that is pickled does not say yet which store it was")
 @pytest.mark.parametrize("what", ["dataset", "session"])
 def test_reopened_after_it_was_replaced(stores: Stores, far: Served, what: str) -> None:
     """Windows were chosen in the store that was: a copy in another process does not read them from this one."""
