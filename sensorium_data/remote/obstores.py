@@ -71,23 +71,23 @@ class ObstoreObjects(FileObjects):
         options = self._options()
         client: dict[str, Any] = options.get("client_kwargs") or {}
         endpoint = options.get("endpoint_url") or client.get("endpoint_url") or os.environ.get("AWS_ENDPOINT_URL")
-        given: Any = {ours: options[theirs] for ours, (theirs, _) in NAMED.items() if options.get(theirs)}
-        region = client.get("region_name") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         wait = timedelta(seconds=max(1, settings().timeout_s))
-        return S3Store(
-            self.location.asked().split("://", 1)[1].split("/", 1)[0],
-            **given,
-            **({"endpoint": endpoint} if endpoint else {}),
-            region=region or "us-east-1",
-            skip_signature=bool(options.get("anon")),
-            virtual_hosted_style_request=not endpoint,
-            client_options={
+        config: dict[str, Any] = {ours: options[theirs] for ours, (theirs, _) in NAMED.items() if options.get(theirs)}
+        if endpoint:
+            config["endpoint"] = endpoint
+        region = client.get("region_name") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+        config |= {
+            "region": region or "us-east-1",
+            "skip_signature": bool(options.get("anon")),
+            "virtual_hosted_style_request": not endpoint,
+            "client_options": {
                 "allow_http": str(endpoint).startswith("http://"),
                 "timeout": wait,
                 "connect_timeout": wait,
             },
-            retry_config={"max_retries": 0, "retry_timeout": wait},
-        )
+            "retry_config": {"max_retries": 0, "retry_timeout": wait},
+        }
+        return S3Store(self.location.asked().split("://", 1)[1].split("/", 1)[0], **config)
 
     def _options(self) -> dict[str, Any]:
         """Return the options with keys in them, or anonymous: left alone it would look for credentials everywhere."""

@@ -13,16 +13,18 @@ import pytest
 import sensorium_data as sd
 from sensorium_data.conversion import check_store, convert_all, plan_only
 from sensorium_data.errors import BadArgument, StorageFailed, TargetExists
-from sensorium_data.progress import Progress
 from sensorium_data.settings import settings
 from sensorium_data.testing import write_sensorium2023
-from tests.servers.fixtures import seaweed as seaweed
+from tests.servers.fixtures import seaweed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from sensorium_data.progress import Progress
     from tests.servers.seaweed import Seaweed
+
+__all__ = ["seaweed"]
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from sensorium_data.copying import copy_store, plan_copy
 from sensorium_data.errors import BadArgument, SensoriumError, StorageFailed, TargetExists
-from sensorium_data.progress import Progress
 from tests.copying.places import files, memory, objects, put, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from sensorium_data.progress import Progress
 
 
 def test_every_direction(store: Path, tmp_path: Path) -> None:
@@ -44,9 +45,9 @@ def test_existing(store: Path, other: Path, tmp_path: Path, where: str) -> None:
         return objects(target) if where == "bucket" else files(tmp_path / "copy.zarr")
 
     copy_store(store, target)
-    for given, code in (("error", "target-exists"), ("resume", "target-differs")):
+    for word, code in (("error", "target-exists"), ("resume", "target-differs")):
         with pytest.raises(TargetExists) as caught:
-            copy_store(other, target, existing=given)  # type: ignore[arg-type]
+            copy_store(other, target, existing=word)  # type: ignore[arg-type]
         assert caught.value.code == code
     assert copy_store(other, target, existing="skip").status == "skipped"
     same = copy_store(store, target, existing="resume")
@@ -103,9 +104,9 @@ def test_a_web_server_is_not_written_to(store: Path) -> None:
 
 
 def test_options_that_nobody_takes(store: Path, tmp_path: Path) -> None:
-    for given in ({"existing": "maybe"}, {"verify": "never"}, {"storage_options": {"key": "k"}}):
+    for options in ({"existing": "maybe"}, {"verify": "never"}, {"storage_options": {"key": "k"}}):
         with pytest.raises(BadArgument):
-            copy_store(store, tmp_path / "copy.zarr", **given)  # type: ignore[arg-type]
+            copy_store(store, tmp_path / "copy.zarr", **options)
     assert not (tmp_path / "copy.zarr").exists()
 
 
