@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sensorium_data.conversion import audit_source as audit
     from sensorium_data.conversion import convert as convert
     from sensorium_data.conversion import convert_all as convert_all
+    from sensorium_data.copying import copy_store as copy
     from sensorium_data.intervals import Intervals as Intervals
     from sensorium_data.sessionset import SessionSet as SessionSet
     from sensorium_data.sessionset import open_sessions as open_sessions
@@ -43,6 +44,7 @@ __all__ = [
     "catalog",
     "convert",
     "convert_all",
+    "copy",
     "download",
     "errors",
     "open_session",
@@ -64,13 +66,14 @@ _HOME = {
     "catalog": "catalogs",
     "convert": "conversion",
     "convert_all": "conversion",
+    "copy": "copying",
     "download": "catalogs.fetch",
     "open_session": "views",
     "open_sessions": "sessionset",
     "stimulus_groups": "stimuli",
     "write_session": "writing",
 }
-_INSIDE = {"audit": "audit_source"}  # names that are longer at home, where `audit` is a module
+_INSIDE = {"audit": "audit_source", "copy": "copy_store"}  # names that are longer at home, where `audit` is a module
 _MODULES = ("errors", "testing")
 _PARTS = ("clock", "loaders", "resample", "windows")  # reached as `sd.loaders` too, though not among the names here
 

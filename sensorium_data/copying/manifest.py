@@ -19,6 +19,7 @@ from sensorium_data.remote.faults import changed
 from sensorium_data.remote.streams import streamed_store
 from sensorium_data.settings import settings
 from sensorium_data.store.layout import CHUNK, SHARD, Paths
+from sensorium_data.store.metadata import root_checksum
 from sensorium_data.store.remoteopen import SIDECAR
 from sensorium_data.store.shards import EMPTY
 
@@ -177,8 +178,10 @@ def _require_sound(store: OpenStore, sidecar: bytes) -> None:
         for path, node in nodes.items()
         if node["node_type"] == "array" and 0 not in node["shape"] and path not in known
     ]
-    written = nodes.get(Paths.sidecar, {}).get("attributes", {}).get("crc32c")
-    if written not in (None, google_crc32c.value(sidecar)):
+    said = nodes.get(Paths.sidecar, {}).get("attributes", {})
+    if said.get("root_crc32c") not in (None, root_checksum(store.root)):
+        problems.append(Problem("root", Paths.root, "is not what was written"))
+    if said.get("crc32c") not in (None, google_crc32c.value(sidecar)):
         problems.append(Problem("sidecar", SIDECAR, "is not the one that the root speaks of"))
     if problems:
         raise _refused(store, problems)

@@ -13,7 +13,7 @@ import pytest
 from sensorium_data.copying import copy_store
 from sensorium_data.errors import StoreInvalid
 from tests.copying.places import files, memory, objects
-from tests.store.damage import Damaged
+from tests.store.damage import Damaged, put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +110,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
             node = node[step]
         node["attributes"]["crc32c"] = google_crc32c.value(whole)
         node["shape"] = [len(whole)]
+        node["attributes"].pop("root_crc32c", None)  # as of stores that were written before there was one
         (path / name).write_text(json.dumps(document))
 
 
@@ -144,7 +145,17 @@ def test_lies(damaged: Damaged, tmp_path: Path, lie: Callable[[dict[str, Any]], 
     with pytest.raises(StoreInvalid) as caught:
         copy_store(damaged.path, target)
     assert caught.value.code == "source-damaged"
+    assert {problem.code for problem in caught.value.problems} == {"sidecar"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged.zarr"]
+
+
+def test_a_root_that_was_changed(damaged: Damaged) -> None:
+    damaged.json("zarr.json", put("another", "attributes", "sensorium_data", "session", "identity", "name"))
+    target = memory()
+    with pytest.raises(StoreInvalid) as caught:
+        copy_store(damaged.path, target)
+    assert [problem.where for problem in caught.value.problems] == ["zarr.json"]
+    assert objects(target) == {}
 
 
 def test_a_chunk_said_to_be_huge(damaged: Damaged) -> None:
