@@ -54,7 +54,7 @@ def open_remote(location: Location) -> RemoteRoot:
             break
     else:
         if whole is not None:
-            what = f"{location}: its root is damaged, or its sidecar is not the one that it speaks of"
+            what = f"{location}: its root is damaged or was written to, or its sidecar is not the one it speaks of"
             hint = f"is it being written? open it again later; `sensorium-data check {location}` says more"
             raise StoreInvalid(what, hint=hint, code="store-changed")
     store = streamed_store(root, sidecar or b"")  # what is wrong with a root that is none is said by who opens it

@@ -122,6 +122,7 @@ def foreign(store: Path, target: Path, **options: Any) -> None:
             **options,
         )
         made[...] = values
+        zarr.open_array(target, path="sidecar/index", mode="r+").attrs.clear()  # what the root was written with
         zarr.consolidate_metadata(target, zarr_format=3)
 
 
