@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 __all__ = ["Cached", "cached", "chosen", "clear"]
 
 PART = ".part"
+KINDS = {"download": "downloads", "stream": "streams", "conversion": "conversions", "copy": "copies"}
 
 
 @dataclass(frozen=True, slots=True)
 class Cached:
-    """One file of the downloads, or one streamed store.
+    """One file of the downloads, one streamed store, a conversion to a URL that is not done, or the note of a copy.
 
     Attributes
     ----------
-    kind : {"download", "stream"}
+    kind : {"download", "stream", "conversion", "copy"}
     name : str
         Below the folder of its kind.
     path : Path
@@ -39,10 +40,10 @@ class Cached:
         Of a file that is not whole, those that are here.
     whole : bool
     busy : bool
-        A process is fetching it.
+        A process is at work on it.
     """
 
-    kind: Literal["download", "stream"]
+    kind: Literal["download", "stream", "conversion", "copy"]
     name: str
     path: Path
     n_bytes: int
@@ -63,7 +64,8 @@ def cached() -> list[Cached]:
     >>> all(each.n_bytes >= 0 for each in cached())
     True
     """
-    return sorted(_downloads(downloads_folder()), key=_by_name) + sorted(_streams(), key=_by_name)
+    kinds = (_downloads(downloads_folder()), _streams(), _conversions(), _copies())
+    return [each for found in kinds for each in sorted(found, key=_by_name)]
 
 
 def _by_name(each: Cached) -> str:
@@ -92,13 +94,33 @@ def _states(target: Path, name: str) -> Iterator[Cached]:
 def _streams() -> Iterator[Cached]:
     root = settings().cache_folder / "streams"
     for folder in root.iterdir() if root.is_dir() else ():
+        if folder.is_dir() and not folder.is_symlink() and folder.name != "urls":
+            yield Cached("stream", folder.name, folder, _on_disk(folder))
+
+
+def _conversions() -> Iterator[Cached]:
+    root = settings().cache_folder / "conversions"
+    for folder in root.iterdir() if root.is_dir() else ():
         if folder.is_dir() and not folder.is_symlink():
-            sizes = (file.lstat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())  # they have holes
-            yield Cached("stream", folder.name, folder, sum(sizes))
+            busy = any(is_locked(lock) for lock in folder.rglob("lock"))
+            yield Cached("conversion", folder.name, folder, _on_disk(folder), whole=False, busy=busy)
+
+
+def _copies() -> Iterator[Cached]:
+    root = settings().cache_folder / "copies"
+    for note in root.glob("*.jsonl"):
+        yield Cached("copy", note.name, note, note.stat().st_size, busy=is_locked(note))
+
+
+def _on_disk(folder: Path) -> int:
+    """Return the bytes that files take on the disk: they may have holes."""
+    return sum(file.lstat().st_blocks * 512 for file in folder.rglob("*") if file.is_file())
 
 
 def chosen(names: Sequence[str], found: Sequence[Cached]) -> list[Cached]:
-    """Return what some names mean of what is cached: a file, a folder of downloads, ``downloads``, ``streams``, a pattern.
+    """Return what some names mean of what is cached: a file, a folder of downloads, a kind, a pattern.
+
+    Kinds are ``downloads``, ``streams``, ``conversions`` and ``copies``.
 
     Raises
     ------
@@ -120,7 +142,7 @@ def chosen(names: Sequence[str], found: Sequence[Cached]) -> list[Cached]:
         meant = [
             each
             for each in found
-            if plain in (each.name, each.path.name, f"{each.kind}s")
+            if plain in (each.name, each.path.name, KINDS[each.kind])
             or each.name.startswith(f"{plain}/")
             or (is_pattern(plain) and fnmatchcase(each.name, plain))
         ]
@@ -151,8 +173,13 @@ def clear(what: Sequence[Cached]) -> int:
         _refuse(busy)
     for each in what:
         with disk_errors(each.path):
-            if each.kind == "stream":
+            if each.kind == "copy":
+                each.path.unlink(missing_ok=True)
+                continue
+            if each.kind != "download":
                 shutil.rmtree(each.path, ignore_errors=False)
+                if each.kind == "stream":  # what is held is counted anew
+                    (each.path.parent / "used").unlink(missing_ok=True)
                 continue
 
             def taken(each: Cached = each) -> None:
@@ -165,5 +192,7 @@ def clear(what: Sequence[Cached]) -> int:
 
 
 def _refuse(busy: Sequence[Cached]) -> NoReturn:
-    problems = [Problem("target-busy", each.name, "is being fetched") for each in busy]
-    raise TargetBusy("a download is under way", hint="wait until it is done, or stop it", problems=problems)
+    problems = [Problem("target-busy", each.name, "is being worked on") for each in busy]
+    raise TargetBusy(
+        "a download, a conversion or a copy is under way", hint="wait until it is done, or stop it", problems=problems
+    )

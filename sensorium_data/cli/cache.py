@@ -34,7 +34,7 @@ def _facts(each: Cached) -> dict[str, Any]:
 def _rows(found: Sequence[Cached]) -> list[tuple[str, ...]]:
     from sensorium_data.spelling import human_bytes
 
-    states = [("being fetched" if each.busy else "" if each.whole else "not whole yet") for each in found]
+    states = [("under way" if each.busy else "" if each.whole else "not whole yet") for each in found]
     sizes = [human_bytes(each.n_bytes) for each in found]
     return [(each.kind, each.name, size, state) for each, size, state in zip(found, sizes, states, strict=True)]
 
@@ -47,17 +47,17 @@ Examples:
   sensorium-data cache ls
   sensorium-data cache clear sensorium2022 --dry-run
 
-Exit codes: 0, 2, 4 nothing has such a name, 6, 7 a download is under way.""",
+Exit codes: 0, 2, 4 nothing has such a name, 6, 7 a download or copy is under way.""",
 )
 @click.argument("action", type=click.Choice(["path", "ls", "clear"]))
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--dry-run", is_flag=True, help="Of `clear`: say what would be removed; remove nothing.")
 @json_option
 def command(action: str, names: tuple[str, ...], dry_run: bool, as_json: bool) -> None:
-    """Say where downloads and streamed stores are kept, list them, or remove them.
+    """Say where downloads, streamed stores and unfinished work are kept, list them, or remove them.
 
-    NAME is a file, a folder of downloads, `downloads`, `streams` or a pattern; without one, everything is meant. What is
-    pinned of a file stays when it is removed: fetched again, it must be the same.
+    NAME is a file, a folder of downloads, `downloads`, `streams`, `conversions`, `copies` or a pattern; without one,
+    everything is meant. What is pinned of a file stays when it is removed: fetched again, it must be the same.
     """
     from sensorium_data.catalogs.cachefolder import cached, chosen, clear
     from sensorium_data.settings import settings

@@ -24,6 +24,11 @@ def lab_environment(seaweed: Seaweed, folder: Path) -> dict[str, str]:
     for path in store.rglob("*"):
         if path.is_file():
             seaweed.put(BUCKET, f"stores/mouse-F.zarr/{path.relative_to(store).as_posix()}", path.read_bytes())
+    return credentials(seaweed, folder)
+
+
+def credentials(seaweed: Seaweed, folder: Path) -> dict[str, str]:
+    """Return what the environment says of where the server is and who asks, by a profile written to a folder."""
     profiles = folder / "credentials"
     profiles.write_text(f"[lab]\naws_access_key_id = {seaweed.key}\naws_secret_access_key = {seaweed.secret}\n")
     return {

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 NAME = "dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20"
 PARTNER = "dynamic29156-11-10-Video-8744edeac3b4d1ce16b680916b5267ce"
-N_BLOCKS = 13
+N_BLOCKS = 14
 # Blocks that install are run by `.ci/run`, in environments of their own.
 INSTALLS = re.compile(r"pip install")
 
