@@ -110,8 +110,8 @@ def root_document(attrs: Mapping[str, Any], nodes: Mapping[str, dict[str, Any]])
 def root_checksum(root: Mapping[str, Any]) -> int:
     """Return the CRC-32C of what the root says, however it is spelled.
 
-    It is kept in the attributes of the sidecar's array, beside that of the sidecar; these attributes, and when the recording
-    was converted, are left out of it: two conversions of one recording differ in that time and in nothing else.
+    It is kept in the attributes of the sidecar's array, beside that of the sidecar. Left out of it are these attributes, when
+    the recording was converted, and what its source was called: conversions of one recording differ in these alone.
 
     Parameters
     ----------
@@ -125,7 +125,9 @@ def root_checksum(root: Mapping[str, Any]) -> int:
     """
     bare = copy.deepcopy(dict(root))
     with suppress(KeyError, TypeError, AttributeError):
-        bare["attributes"][ATTRIBUTE]["session"]["provenance"].pop("converted_at", None)
+        provenance = bare["attributes"][ATTRIBUTE]["session"]["provenance"]
+        for name in ("converted_at", "source_name"):
+            provenance.pop(name, None)
     with suppress(KeyError, TypeError, AttributeError):
         bare["consolidated_metadata"]["metadata"][Paths.sidecar].pop("attributes", None)
     return int(google_crc32c.value(json.dumps(bare, sort_keys=True, separators=(",", ":")).encode()))

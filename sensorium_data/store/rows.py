@@ -43,10 +43,14 @@ class RowReader:
         """
         chunk, at = divmod(first, CHUNK)
         if n_rows >= CHUNK or at + n_rows > CHUNK:
-            return self.store.read(self.array, slice(first, first + n_rows))
+            return self._read(first, first + n_rows)
         if chunk not in self._chunks:
-            self._chunks[chunk] = self.store.read(self.array, slice(chunk * CHUNK, (chunk + 1) * CHUNK))
+            self._chunks[chunk] = self._read(chunk * CHUNK, (chunk + 1) * CHUNK)
             if len(self._chunks) > KEPT:
                 self._chunks.popitem(last=False)
         self._chunks.move_to_end(chunk)
         return self._chunks[chunk][at : at + n_rows]
+
+    def _read(self, first: int, stop: int) -> NDArray[Any]:
+        """Return rows [first, stop) as far as they are there."""
+        return self.store.read(self.array, slice(first, stop))

@@ -45,6 +45,7 @@ class RemoteZarr(Store):
     ) -> None:
         super().__init__(read_only=True)
         self._parts, self._held = parts, dict(held or {})
+        self._tails: dict[tuple[str, int], bytes] = {}  # indexes of shards, of which each read begins with one
         self._documents = {Paths.root: root} | {f"{path}/{Paths.root}": node for path, node in nodes.items()}
 
     def __eq__(self, other: object) -> bool:
@@ -72,11 +73,18 @@ class RemoteZarr(Store):
             return self._parts.read(key)
         if isinstance(wanted, RangeByteRequest):
             return b"".join(self._parts.pieces(key, [(wanted.start, wanted.end)]))
+        if isinstance(wanted, OffsetByteRequest):
+            return self._from(key, wanted.offset)
+        if (key, wanted.suffix) not in self._tails:
+            self._tails[key, wanted.suffix] = self._from(key, -wanted.suffix)
+        return self._tails[key, wanted.suffix]
+
+    def _from(self, key: str, start: int) -> bytes:
+        """Return the end of an object, from an offset on, or so many bytes where that is negative."""
         size = self._parts.size(key)
         if size is None:
             raise NotFound(f"{key}: is not there")
-        start = wanted.offset if isinstance(wanted, OffsetByteRequest) else size - wanted.suffix
-        return b"".join(self._parts.pieces(key, [(max(0, start), size)]))
+        return b"".join(self._parts.pieces(key, [(max(0, start if start >= 0 else size + start), size)]))
 
     async def get_partial_values(
         self, prototype: BufferPrototype, key_ranges: Iterable[tuple[str, ByteRequest | None]]

@@ -247,9 +247,3 @@ def test_what_cannot_be_opened_says_why(store: Path, tmp_path: Path) -> None:
     with pytest.raises(StoreInvalid) as broken:
         sd.open_session(tmp_path / "empty")
     assert broken.value.code == "not-a-store"
-
-
-def test_a_remote_store_is_refused_for_what_it_is() -> None:
-    with pytest.raises(NotFound) as caught:
-        sd.open_session("s3://bucket/mouse.zarr")
-    assert caught.value.code == "remote-store"
