@@ -10,6 +10,7 @@ import shlex
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -18,7 +19,8 @@ from sensorium_data.candidates import candidates
 from sensorium_data.errors import StoreInvalid
 from sensorium_data.grouping import BLOCK_FRAMES, EVERY, Partition, group_films, signature
 from sensorium_data.progress import Progress, ignore
-from sensorium_data.store.layout import Paths
+from sensorium_data.reading.opening import planned_reader
+from sensorium_data.store.layout import CHUNK, Paths
 from sensorium_data.store.rows import RowReader
 
 if TYPE_CHECKING:
@@ -28,12 +30,15 @@ if TYPE_CHECKING:
 
     from sensorium_data.handle import SessionHandle
     from sensorium_data.progress import Report
+    from sensorium_data.reading import Reader
+    from sensorium_data.store.opened import OpenStore
 
     Kind: TypeAlias = tuple[str, tuple[int, ...]]
 
 __all__ = ["Matched", "match_films"]
 
 N_READERS = 4  # of about 50 MB each where images are large
+N_ASKED = 24  # films of a store at a URL whose beginnings are asked for at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,37 @@ class _Readers:
     """What reads the frames of each session; only a few keep decoded chunks at the same time."""
 
     def __init__(self, handles: Sequence[SessionHandle]) -> None:
-        self.of = lru_cache(N_READERS)(lambda session: RowReader(handles[session].store, Paths.frames))
+        self.of = lru_cache(N_READERS)(lambda session: _frames(handles[session].store))
+
+    def ask(self, films: Sequence[_Film]) -> None:
+        """Ask for the beginnings of films that are compared next, as far as they lie at a URL."""
+        for session, some in groupby(films, key=lambda film: film.session):
+            frames = self.of(session)
+            if isinstance(frames, _FarFrames):
+                frames.ask([film.first + k for film in some for k in (0, EVERY) if k < film.n])
+
+
+class _FarFrames(RowReader):
+    """Frames at a URL, by plan: held against their checksums, from this disk where they were fetched before."""
+
+    def __init__(self, store: OpenStore, reader: Reader) -> None:
+        super().__init__(store, Paths.frames)
+        self._reader = reader
+
+    def ask(self, rows: Sequence[int]) -> None:
+        """Ask for the chunks of some rows, near ones together; returns at once."""
+        chunks = sorted({row // CHUNK for row in rows} - self._chunks.keys())
+        self._reader.prefetch_each([(chunk * CHUNK, CHUNK) for chunk in chunks])
+
+    def _read(self, first: int, stop: int) -> NDArray[Any]:
+        out = np.empty((min(stop, len(self._reader)) - first, *self._reader.shape[1:]), self._reader.dtype)
+        self._reader.read_into(out, first)
+        return out
+
+
+def _frames(store: OpenStore) -> RowReader:
+    reader = planned_reader(store, Paths.frames) if store.identity else None
+    return RowReader(store, Paths.frames) if reader is None else _FarFrames(store, reader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +190,8 @@ def _merge_alike(films: Sequence[_Film], parts: Partition, report: Report) -> No
     """Merge the groups of films that are not equal and yet the same."""
     beginnings = []
     for done, film in enumerate(films, 1):
+        if done % N_ASKED == 1:
+            film.readers.ask(films[done - 1 : done - 1 + N_ASKED])
         beginnings.append(film.beginning())
         report(Progress("scan", done, len(films), "films"))
     labels = _by_node(films, parts).labels()

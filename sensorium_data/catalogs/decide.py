@@ -10,13 +10,25 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from sensorium_data.catalogs.disk import disk_errors
 from sensorium_data.catalogs.partial import Expected, Partial
 from sensorium_data.errors import BadArgument, DataInvalid, StorageFailed
+from sensorium_data.remote import is_url
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from sensorium_data.schemas.download import Pin
 
-__all__ = ["Action", "Existing", "Local", "decide", "expectations", "fault_of", "look", "require_inside"]
+__all__ = [
+    "Action",
+    "Existing",
+    "Local",
+    "decide",
+    "expectations",
+    "fault_of",
+    "is_of_another",
+    "look",
+    "require_inside",
+]
 
 Existing: TypeAlias = Literal["skip", "error", "refresh", "replace"]
 Action: TypeAlias = Literal["have", "hash", "ask", "resume", "fetch", "refuse"]
@@ -116,6 +128,24 @@ def fault_of(expected: Expected, size: int, digests: dict[str, str]) -> str:
         if wanted and digests.get(kind) not in (None, wanted):
             return f"has the {kind} {digests[kind]}, expected {wanted}"
     return ""
+
+
+def is_of_another(pin: Pin | None, entry: str, urls: Iterable[str], expected: Expected) -> bool:
+    """True where a file of this name was fetched as something else: it would be taken for what is asked for now.
+
+    Parameters
+    ----------
+    pin : Pin or None
+    entry : str
+        Name in the catalog, or the URL that was named.
+    urls : iterable of str
+        Where it is published.
+    expected : Expected
+        By the catalog.
+    """
+    if pin is None or entry in (pin.entry, pin.url) or (pin.url in urls and not is_url(entry)):
+        return False
+    return pin.sha256 != expected.sha256
 
 
 def require_inside(folder: Path, target: Path) -> None:

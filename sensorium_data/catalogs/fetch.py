@@ -192,7 +192,7 @@ class _Run:
         # Whole only when it is: the last file is not there before it is checked and has its name.
         ended = len(self.outcomes) == len(self.watches)
         least = -(-total // scale)
-        return Progress("download", least if ended else min(sum(done) // scale, least - 1), least, unit, text)
+        return Progress("download", least if ended else max(0, min(sum(done) // scale, least - 1)), least, unit, text)
 
     def _at(self, n: int) -> int:
         outcome = self.outcomes.get(n)

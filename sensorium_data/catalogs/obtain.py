@@ -67,6 +67,8 @@ class Obtaining:
         """
         target = self.wanted.target
         require_inside(self.wanted.folder, target)
+        if (pin := self._held()) is not None:  # without a lock, which could not be made in a folder that is only read
+            return self._outcome("have", pin)
         with disk_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             with locked(lock_of_file(target), self._waiting):
@@ -75,12 +77,25 @@ class Obtaining:
                 pin = read_pins(self.wanted.folder).get(self.wanted.name)
                 return self._settled(look(target, pin))
 
+    def _held(self) -> Pin | None:
+        """Return what is pinned of a file that is there, and so right that nothing is to be done."""
+        target, pin = self.wanted.target, read_pins(self.wanted.folder).get(self.wanted.name)
+        if pin is None or self.wanted.is_another(pin):
+            return None
+        left = self.partial.is_there or lock_of_file(target).exists()
+        if left and os.access(target.parent, os.W_OK):  # of a run that was killed: tidied under the lock
+            return None
+        return pin if decide(self.existing, look(target, pin), self.wanted.expected) == "have" else None
+
     def _waiting(self) -> None:
         self.watch.text = f"{self.wanted.name}: another process is fetching it"
         self.watch.sleep(WAIT_S)
 
     def _settled(self, local: Local) -> DownloadedFile:
         action = decide(self.existing, local, self.wanted.expected)
+        if self.existing != "replace" and local.pin is not None and self.wanted.is_another(local.pin):
+            what = f"{self.wanted.target}: was fetched as {local.pin.entry}, not as {self.wanted.terms.entry}"
+            raise TargetExists(what, hint="choose another folder", code="same-name")
         if action == "refuse":
             raise TargetExists(f"{self.wanted.target} is there", hint="`--existing skip` keeps files that are right")
         if action == "have" and local.pin is not None:
@@ -96,6 +111,9 @@ class Obtaining:
         size, sha256, md5 = self._hashed(local)
         hint = "`--existing replace` fetches it anew"
         pin = local.pin
+        if pin is None and self.info is not None and self.info.size != size:
+            what = f"{self.wanted.target}: has {size:,} bytes, and {self.info.size:,} where it is published"
+            raise DataInvalid(what, hint=f"is it half of a file? {hint}", code="size-mismatch")
         if fault := fault_of(self.wanted.expected, size, {"sha256": sha256, "md5": md5}):
             raise DataInvalid(f"{self.wanted.target}: {fault}", hint=hint, code="digest-mismatch")
         if pin is not None and pin.sha256 != sha256:

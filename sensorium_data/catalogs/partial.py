@@ -84,6 +84,11 @@ class Partial:
             return 0
         return found.st_size if stat.S_ISREG(found.st_mode) and self.note() is not None else 0
 
+    @property
+    def is_there(self) -> bool:
+        """True where a part, or a note of one, is on the disk."""
+        return os.path.lexists(self.path) or os.path.lexists(self._note)
+
     def note(self) -> Note | None:
         """Return what it is a part of, or None where that cannot be read."""
         try:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from sensorium_data.catalogs.decide import decide, look
 from sensorium_data.catalogs.disk import free_bytes
 from sensorium_data.catalogs.merged import Catalog, catalog
-from sensorium_data.catalogs.partial import Partial
+from sensorium_data.catalogs.partial import Expected, Partial
 from sensorium_data.catalogs.pinned import read_pins
 from sensorium_data.catalogs.wanted import downloads_folder, require_tokens, wanted_files
-from sensorium_data.errors import BadArgument, Problem, SensoriumError, StorageFailed, TargetExists, near_miss
-from sensorium_data.remote import Location, is_url, open_objects
+from sensorium_data.errors import BadArgument, Problem, SensoriumError, StorageFailed, TargetExists, counted, near_miss
+from sensorium_data.remote import Location, is_url, open_objects, placed
 from sensorium_data.remote.faults import Passing
 from sensorium_data.remote.faults import offline as offline_error
 from sensorium_data.remote.http import info_of, requested
@@ -58,6 +58,11 @@ class Step:
         said = [self.wanted.expected.size, self.info.size if self.info else None]
         note = Partial(self.wanted.target).note() if self.action == "resume" else None
         return next((size for size in [*said, note.size if note else None] if size is not None), None)
+
+    @property
+    def trusts(self) -> bool:
+        """True where a file is there of which nothing at all is known: it may be half of one, by another program."""
+        return self.action == "hash" and self.local.pin is None and self.wanted.expected == Expected()
 
     @property
     def n_here(self) -> int:
@@ -111,19 +116,22 @@ def plan_download(
     """
     _check(existing, jobs)
     is_offline = settings().offline if offline is None else offline
-    folder = Path(to).expanduser() if to is not None else None
+    folder = None if to is None else _folder(to)
     if is_offline and is_url(catalog):
         raise offline_error(str(Location(str(catalog))))
     wanted, terms = wanted_files(names, folder, _catalog(catalog))
     pins = {each.folder: read_pins(each.folder) for each in wanted}
     steps = [_step(each, pins[each.folder], existing) for each in wanted]
     _refuse_existing(steps)
+    if existing != "replace":
+        _refuse_others(steps)
     missing = [step for step in steps if step.action in MISSING]
     if is_offline:
         _refuse_offline(missing)
     else:
         require_tokens(step.wanted for step in missing)
         unknown = [step for step in missing if step.size is None or step.action != "resume"]
+        unknown += [step for step in steps if step.trusts]
         found = in_order((partial(_probe, step.wanted.places) for step in unknown), PROBES)
         for step, info in zip(unknown, found, strict=True):
             step.info = info
@@ -132,10 +140,18 @@ def plan_download(
     return Plan(steps, terms, common, existing, is_offline, jobs)
 
 
+def _folder(to: str | Path) -> Path:
+    place = placed(to)
+    if isinstance(place, Location):
+        hint = "`convert NAME URL` makes a store in a bucket of what is published; nothing lies on the disk then"
+        raise BadArgument(f"{place}: downloads go to a folder of this machine", hint=hint, code="not-a-folder")
+    return place.expanduser()
+
+
 def _check(existing: str, jobs: int) -> None:
     if existing not in EXISTING:
         raise BadArgument(f"existing is {existing!r}", hint=near_miss(str(existing), EXISTING))
-    if not 1 <= jobs <= MOST_JOBS:
+    if jobs not in range(1, MOST_JOBS + 1):
         raise BadArgument(f"jobs is {jobs!r}, expected 1 to {MOST_JOBS}")
 
 
@@ -157,6 +173,19 @@ def _refuse_existing(steps: list[Step]) -> None:
         hint = "`--existing skip` keeps those that are right, `replace` fetches them anew"
         what = f"{len(there):,} of the files are there; nothing was fetched"
         raise TargetExists(what, hint=hint, problems=problems)
+
+
+def _refuse_others(steps: list[Step]) -> None:
+    """Raise TargetExists where names are those of files that were fetched as something else."""
+    problems = [
+        Problem("same-name", str(step.wanted.target), f"was fetched as {pin.entry}, not as {step.wanted.terms.entry}")
+        for step in steps
+        if (pin := step.local.pin) is not None and step.wanted.is_another(pin)
+    ]
+    if problems:
+        hint = "choose another folder; `--existing replace` fetches what is asked for now in their place"
+        what = f"{counted(len(problems), 'file')} of something else would be taken for what is asked for"
+        raise TargetExists(what, hint=hint, problems=problems, code="same-name")
 
 
 def _refuse_offline(missing: list[Step]) -> None:

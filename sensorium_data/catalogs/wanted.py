@@ -8,15 +8,15 @@ import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from sensorium_data.catalogs.decide import require_inside
+from sensorium_data.catalogs.decide import is_of_another, require_inside
 from sensorium_data.catalogs.partial import Expected
 from sensorium_data.errors import BadArgument, NotFound, Problem, StorageFailed, TargetExists
 from sensorium_data.remote import Location, is_url
-from sensorium_data.schemas.catalog import NO_READER, PlainPath
+from sensorium_data.schemas.catalog import NO_READER, SECRETS, PlainPath
 from sensorium_data.schemas.download import Terms
 from sensorium_data.settings import settings
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from sensorium_data.catalogs import Catalog
     from sensorium_data.schemas.catalog import CatalogFile, Credentials, Entry
+    from sensorium_data.schemas.download import Pin
 
 __all__ = ["Wanted", "downloads_folder", "require_tokens", "wanted_files"]
 
@@ -47,6 +48,10 @@ class Wanted:
     def target(self) -> Path:
         """Where it goes."""
         return self.folder / self.name
+
+    def is_another(self, pin: Pin | None) -> bool:
+        """True where what is pinned under its name is something else."""
+        return is_of_another(pin, self.terms.entry, [place.url for place in self.places], self.expected)
 
 
 def downloads_folder() -> Path:
@@ -106,10 +111,22 @@ def _of_entry(entry: Entry, file: CatalogFile, to: Path | None) -> Wanted:
 
 def _of_url(url: str, to: Path | None) -> Wanted:
     place = Location(url)
-    name = _plain(UNFIT.sub("_", unquote(place.name)).lstrip(".-+="), place.url)
+    name, called = _plain(UNFIT.sub("_", unquote(place.name)).lstrip(".-+="), place.url), _called(place)
     # One folder for each URL: files of one name from two places are two files.
-    apart = downloads_folder() / "by-url" / hashlib.sha256(place.url.encode()).hexdigest()[:16]
-    return Wanted(name, to if to is not None else apart, (place,), Expected(), Terms(entry=place.url, n_files=1))
+    apart = downloads_folder() / "by-url" / _digest(called)
+    return Wanted(name, to if to is not None else apart, (place,), Expected(), Terms(entry=called, n_files=1))
+
+
+def _called(place: Location) -> str:
+    """Return what a URL is called: itself, and of a query that chooses the file (`?id=7`) a digest; nothing of a signature."""
+    query = urlsplit(place.asked()).query
+    names = [name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)]
+    is_signed = any(SECRETS.search(name) or name == "expires" for name in names)
+    return f"{place.url}?…{_digest(query)[:8]}" if query and not is_signed else place.url
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _plain(name: str, what: str) -> str:

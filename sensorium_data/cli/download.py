@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sensorium_data.cli.collection import show
-from sensorium_data.cli.options import PATH, json_option, quiet_option
+from sensorium_data.cli.options import PLACE, json_option, quiet_option
 from sensorium_data.cli.output import emit_json, error_text, out, progress_bars, say, table
 from sensorium_data.cli.thenconvert import converted, convertible
 from sensorium_data.errors import Problem, SensoriumError, counted
@@ -56,19 +56,21 @@ def announce(planned: DownloadReport, verb: str) -> Iterator[str]:
             yield f"not in the catalog: the files of {each.entry}; see {each.homepage}"
 
 
-def summary(report: DownloadReport) -> str:
+def summary(report: DownloadReport, *, converts: bool = False) -> str:
     """Return what has come of every file, and what to do next, in lines for people.
 
     Parameters
     ----------
     report : DownloadReport
+    converts : bool
+        The next thing has been done already.
     """
     from sensorium_data.spelling import human_bytes
 
     rows = [(file.status, "" if file.bytes is None else human_bytes(file.bytes), file.path) for file in report.files]
     lines = [table([HEADER, *rows], right=(1,))]
-    if nexts := list(_next(report)):
-        lines.append(nexts[0])
+    if not converts and (first := next(_next(report), "")):
+        lines.append(first)
     return "\n".join(lines)
 
 
@@ -109,12 +111,14 @@ Exit codes: 0, 2, 4 no such name or file, 5 not the file it should be, 6 network
 again, 7 would overwrite, 130 interrupted, run again to resume; of several files that of the worst failure.""",
 )
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
-@click.option("--to", "folder", type=PATH, metavar="DIR", help="Folder for the files; by default the cache.")
+@click.option("--to", "folder", type=PLACE, metavar="DIR", help="Folder for the files; by default the cache.")
 @click.option("--existing", type=click.Choice(["skip", "error", "refresh", "replace"]), default="skip",
               show_default=True, help="Of files that are there: keep those that are right; refuse; ask whether they "
               "have changed and check them again; fetch them anew.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 32), default=4, show_default=True, help="Files at the same time.")
-@click.option("--convert", "stores", type=PATH, metavar="DIR", help="Then convert the recordings into this folder.")
+@click.option(
+    "--convert", "stores", type=PLACE, metavar="DIR|URL", help="Then convert the recordings into this folder."
+)
 @click.option("--catalog", metavar="FILE_OR_URL", help="A further catalog.")
 @click.option("--offline", is_flag=True, help="Ask nothing of the network.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fetched; write nothing.")
@@ -122,7 +126,7 @@ again, 7 would overwrite, 130 interrupted, run again to resume; of several files
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, names: tuple[str, ...], folder: Path | None, existing: str, jobs: int, stores: Path | None,
+    ctx: click.Context, names: tuple[str, ...], folder: str | Path | None, existing: str, jobs: int, stores: str | Path | None,
     catalog: str | None, offline: bool, dry_run: bool, quiet: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Fetch published files by name: entry, mouse, key, collection or pattern of the catalog, or the URL of a file.
@@ -146,17 +150,18 @@ def command(
         made = None if stores is None else converted(done, stores, quiet=quiet or as_json)
     elif stores is not None:
         say(f"would then convert {counted(len(convertible(done, planned=True)), 'recording')} into {stores}")
-    _show(done, made, as_json=as_json)
+    _show(done, made, converts=stores is not None, as_json=as_json)
     ctx.exit(max(done.exit_code, 0 if made is None else made.exit_code))
 
 
-def _show(done: DownloadReport, made: CollectionReport | None, *, as_json: bool) -> None:
-    """Print what has come of the files, and of the stores where some were made."""
+def _show(done: DownloadReport, made: CollectionReport | None, *, converts: bool, as_json: bool) -> None:
+    """Print what has come of the files, and of the stores where some were to be made."""
     if as_json:
         document = done.model_dump(mode="json")
-        emit_json(document if made is None else {"download": document, "convert": made.model_dump(mode="json")})
+        stores = None if made is None else made.model_dump(mode="json")
+        emit_json({"download": document, "convert": stores} if converts else document)
     else:
-        out(summary(done))
+        out(summary(done, converts=converts))
     for failure in done.failures:
         say(_failure_text(failure))
     if made is not None and not as_json:

@@ -115,7 +115,7 @@ def _usage(error: click.ClickException) -> BadArgument:
 
 def _interrupted(words: Sequence[str]) -> Interrupted:
     verb = next((word for word in words if not word.startswith("-")), "")
-    resumes = verb in ("convert", "copy") and "--dry-run" not in words
+    resumes = verb in ("convert", "copy", "download") and "--dry-run" not in words
     return Interrupted("interrupted; run the same command again to resume" if resumes else "interrupted")
 
 

@@ -55,4 +55,4 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Data on standard output as JSON, talk on standard error."
 )
 quiet_option = click.option("--quiet", is_flag=True, help="No progress.")
-store_argument = click.argument("store", type=PATH)
+store_argument = click.argument("store", type=PLACE)

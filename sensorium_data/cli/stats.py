@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sensorium_data.cli.options import json_option, store_argument
+from sensorium_data.cli.options import json_option, storage_option, store_argument
 from sensorium_data.cli.output import emit_json, out, table
 
 if TYPE_CHECKING:
@@ -55,19 +55,21 @@ def _plain(values: dict[str, list[float]]) -> dict[str, list[float | None]]:
 Examples:
   sensorium-data stats mouse-F.zarr
   sensorium-data stats mouse-F.zarr --json
+  sensorium-data stats s3://bucket/stores/mouse-F.zarr
 
-Exit codes: 0, 4 no such store, 5 not a store, or damaged.""",
+Exit codes: 0, 4 no such store, 5 not a store, or damaged, 6 a bucket cannot be reached.""",
 )
 @store_argument
+@storage_option
 @json_option
-def command(store: Path, as_json: bool) -> None:
+def command(store: str | Path, storage_options: dict[str, Any] | None, as_json: bool) -> None:
     """Show the statistics of the train tier, one line a signal; with --json, every channel.
 
     Over many channels the line shows the median of their means and standard deviations, and the extremes of all.
     """
     from sensorium_data.handle import SessionHandle
 
-    handle = SessionHandle(store)
+    handle = SessionHandle(store, storage_options=storage_options)
     found = _train(handle)
     if as_json:
         emit_json({signal: _plain(values) for signal, values in found.items()})

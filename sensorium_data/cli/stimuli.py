@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sensorium_data.cli.failures import of_system
-from sensorium_data.cli.options import PATH, json_option, quiet_option
+from sensorium_data.cli.options import PATH, PLACE, json_option, quiet_option, storage_option
 from sensorium_data.cli.output import emit_json, out, progress_bars, say, table
 from sensorium_data.errors import NotFound, StimulusLeakWarning, TargetExists
 
@@ -136,26 +136,31 @@ Examples:
   sensorium-data stimuli *.zarr --out films.csv
   sensorium-data stimuli mouse-A.zarr mouse-F.zarr --train train --train 29156-11-10:oracle
   sensorium-data stimuli *.zarr --json
+  sensorium-data stimuli 's3://bucket/stores/*.zarr'
 
 Exit codes: 0 (a warning changes nothing), 4 no such store, tier or session, 5 not a store, or damaged,
-7 FILE is there already.""",
+6 a bucket cannot be reached, 7 FILE is there already.""",
 )
-@click.argument("stores", metavar="STORE...", type=PATH, nargs=-1, required=True)
+@click.argument("stores", metavar="STORE...", type=PLACE, nargs=-1, required=True)
 @click.option(
     "--train", multiple=True, metavar="TIER|KEY:TIER",
     help="What is trained on, in all sessions or in one; may be given more than once. Default: train.",
 )  # fmt: skip
 @click.option("--out", "target", type=PATH, metavar="FILE", help="Write the whole table as CSV; FILE must not exist.")
+@storage_option
 @quiet_option
 @json_option
-def command(stores: tuple[Path, ...], train: tuple[str, ...], target: Path | None, quiet: bool, as_json: bool) -> None:
+def command(
+    stores: tuple[str | Path, ...], train: tuple[str, ...], target: Path | None,
+    storage_options: dict[str, Any] | None, quiet: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Show which films sessions share, by content, and whether a training set holds test films of another session."""
-    from sensorium_data.handle import SessionHandle
     from sensorium_data.stimuli import stimulus_groups
+    from sensorium_data.viewing.opening import opened
 
     if target is not None:
         _writable(target)
-    handles = [SessionHandle(store) for store in stores]
+    handles = [session.handle for session in opened(stores, storage_options).values()]
     with progress_bars(quiet=quiet or as_json) as report, warnings.catch_warnings():
         warnings.simplefilter("ignore", StimulusLeakWarning)
         groups = stimulus_groups(handles, train=_train(train, handles), report=report)

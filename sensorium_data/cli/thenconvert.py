@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sensorium_data.cli.output import progress_bars, say
 from sensorium_data.errors import counted
+from sensorium_data.remote import is_url
 
 if TYPE_CHECKING:
     from sensorium_data.schemas import CollectionReport
@@ -21,21 +22,23 @@ def convertible(report: DownloadReport, *, planned: bool = False) -> list[Path]:
     """Return the files that are there, or are to come, and that a reader converts."""
     readers = {each.entry: each.reader for each in report.terms}
     states = (*THERE, "planned") if planned else THERE
-    # A plain URL is of no entry: what it is is seen when it is opened.
-    zips = (file for file in report.files if file.status in states)
+    there = (file for file in report.files if file.status in states)
+    # What a zip is whose URL was named is seen when it is opened.
     return [
-        Path(file.path) for file in zips if readers.get(file.entry) or (not file.entry and file.name.endswith(".zip"))
+        Path(file.path)
+        for file in there
+        if readers.get(file.entry) or (is_url(file.entry) and file.name.lower().endswith(".zip"))
     ]
 
 
-def converted(report: DownloadReport, folder: Path, *, quiet: bool) -> CollectionReport | None:
+def converted(report: DownloadReport, folder: str | Path, *, quiet: bool) -> CollectionReport | None:
     """Convert the files that came; return what has come of it, or None where there is nothing to convert.
 
     Parameters
     ----------
     report : DownloadReport
-    folder : Path
-        Of the stores; each is named after the key of its session.
+    folder : str or Path
+        Of the stores, here or in a bucket; each is named after the key of its session.
     quiet : bool
     """
     from sensorium_data.conversion import convert_all

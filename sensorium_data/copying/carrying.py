@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from contextlib import contextmanager
+from functools import partial
 from threading import Condition, Event
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from sensorium_data.errors import NotFound, Problem, StorageFailed, StoreInvalid
 from sensorium_data.progress import Progress, Report
 from sensorium_data.remote import Location
 from sensorium_data.remote.faults import changed
+from sensorium_data.remote.requests import Hands
 from sensorium_data.settings import settings
 from sensorium_data.store.remoteopen import is_replaced
 
@@ -84,14 +86,13 @@ class Carrier:
             One of the two places failed; what was done is kept.
         """
         problems: list[Problem] = []
-        with ThreadPoolExecutor(max(1, settings().n_requests)) as pool:
+        with Hands(settings().n_requests) as hands:
             # Large ones first, so that none is left over when all the others are done.
-            waiting = [pool.submit(self._bring, part) for part in sorted(parts, key=lambda part: -part.size)]
+            waiting = [hands.submit(partial(self._bring, part)) for part in sorted(parts, key=lambda part: -part.size)]
             try:
                 self._gather(waiting, problems, report)
             finally:
                 self._stop.set()
-                pool.shutdown(wait=False, cancel_futures=True)
         if problems:
             self._refuse(problems)
 
@@ -123,8 +124,8 @@ class Carrier:
     def lacking(self, parts: Sequence[Part], report: Report) -> list[Part]:
         """Return the files that are not at the place, or not with the right bytes."""
         found: list[Part] = []
-        with ThreadPoolExecutor(max(1, settings().n_requests)) as pool:
-            for done, (part, there) in enumerate(zip(parts, pool.map(self.is_there, parts), strict=True), start=1):
+        with Hands(settings().n_requests) as hands:
+            for done, (part, there) in enumerate(zip(parts, hands.map(self.is_there, parts), strict=True), start=1):
                 report(Progress("copy", done, len(parts), "files"))
                 if not there:
                     found.append(part)
@@ -138,8 +139,8 @@ class Carrier:
         StoreInvalid
             Some are damaged.
         """
-        with ThreadPoolExecutor(max(1, settings().n_requests)) as pool:
-            found = list(pool.map(self._damage, parts))
+        with Hands(settings().n_requests) as hands:
+            found = list(hands.map(self._damage, parts))
         if problems := [problem for problem in found if problem is not None]:
             self._refuse(problems)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import struct
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import numpy as np
 from sensorium_data.errors import Problem, StorageFailed, StoreInvalid, counted
 from sensorium_data.remote import Location
 from sensorium_data.remote.faults import changed
+from sensorium_data.remote.requests import Hands
 from sensorium_data.remote.streams import streamed_store
 from sensorium_data.settings import settings
 from sensorium_data.store.layout import CHUNK, SHARD, Paths
@@ -136,8 +136,8 @@ def manifest_of(store: OpenStore) -> Manifest:
     _require_sound(store, sidecar)
     shards = [_shard(record) for records in store.sidecar.shards.values() for record in records]
     singles = [Part(each.key, each.size, ((each.size, each.crc),)) for each in store.sidecar.chunks.values()]
-    with ThreadPoolExecutor(max(1, settings().n_requests)) as pool:
-        documents = list(pool.map(partial(_document, store), store.metadata))
+    with Hands(settings().n_requests) as hands:
+        documents = list(hands.map(partial(_document, store), store.metadata))
     if problems := [found.problem() for found in documents if isinstance(found, Damaged)]:
         raise _refused(store, problems)
     kept = [found for found in documents if isinstance(found, Part)]

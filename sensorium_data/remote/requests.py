@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread, local
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,9 +14,12 @@ from sensorium_data.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+    from typing import Self
 
-__all__ = ["in_order", "submitted"]
+__all__ = ["Hands", "in_order", "submitted"]
 
+S = TypeVar("S")
 T = TypeVar("T")
 _HERE = local()  # whether this thread is one of a crew
 
@@ -101,3 +105,64 @@ def in_order(works: Iterable[Callable[[], T]], n_ahead: int = 4) -> Iterator[T]:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+class Hands:
+    """Threads for a `with` block, for work that waits for a network now and then.
+
+    As an executor's, but daemons: where the block is left early, by an error or by Ctrl-C, what is under way is not waited
+    for, neither there nor when the process ends, and what has not begun never does.
+
+    Parameters
+    ----------
+    n_threads : int
+        At most.
+
+    Examples
+    --------
+    >>> with Hands(4) as hands:
+    ...     list(hands.map(abs, [-1, 2, -3]))
+    [1, 2, 3]
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self._n_free = max(1, n_threads)
+        self._lock = Lock()
+        self._waiting: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
+
+    def submit(self, work: Callable[[], T]) -> Future[T]:
+        """Return the result of some work to come."""
+        future: Future[T] = Future()
+        with self._lock:
+            self._waiting.append((future, work))
+            grow = self._n_free > 0
+            self._n_free -= grow
+        if grow:
+            Thread(target=self._serve, name="sensorium-data-hand", daemon=True).start()
+        return future
+
+    def map(self, work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+        """Yield the results of some work on each of several items, in their order; all are begun at once."""
+        waiting = deque(self.submit(partial(work, item)) for item in items)
+        return (waiting.popleft().result() for _ in range(len(waiting)))
+
+    def _serve(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._n_free += 1
+                    return
+                future, work = self._waiting.popleft()
+            if future.set_running_or_notify_cancel():
+                _done(future, work)
+            del future, work
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
+        with self._lock:
+            left = list(self._waiting)
+            self._waiting.clear()
+        for future, _ in left:
+            future.cancel()

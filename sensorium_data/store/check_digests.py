@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import google_crc32c
 import numpy as np
 
+from sensorium_data.remote.requests import Hands
 from sensorium_data.settings import settings
 from sensorium_data.store.check import Remark, register, unreadable
 from sensorium_data.store.layout import CHUNK, SHARD, Paths
@@ -37,8 +37,8 @@ def digests(store: OpenStore) -> Iterator[Remark]:
     for chunk in store.sidecar.chunks.values():
         yield from _chunk(store, chunk.key, chunk.crc)
     records = [record for shards in store.sidecar.shards.values() for record in shards]
-    with ThreadPoolExecutor(settings().n_threads) as pool:
-        for found in pool.map(lambda record: list(_shard(store, record)), records):
+    with Hands(settings().n_threads) as hands:
+        for found in hands.map(lambda record: list(_shard(store, record)), records):
             yield from found
 
 

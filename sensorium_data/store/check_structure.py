@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from sensorium_data.clock_documents import clock_of, trial_grid
 from sensorium_data.errors import StorageFailed
+from sensorium_data.remote.requests import Hands
 from sensorium_data.schemas import Document, ExplicitClock, Neuron, Stimulus, Trial
 from sensorium_data.settings import settings
 from sensorium_data.store.check import Remark, register, unreadable
@@ -214,8 +214,8 @@ def _documents_there(store: OpenStore) -> Iterator[bytes]:
             unreadable(error)
             return b""
 
-    with ThreadPoolExecutor(8 if store.identity else 1) as pool:
-        yield from pool.map(read, store.metadata)
+    with Hands(8 if store.identity else 1) as hands:
+        yield from hands.map(read, store.metadata)
 
 
 @register("sidecar")
@@ -225,8 +225,8 @@ def sidecar(store: OpenStore) -> Iterator[Remark]:
     records = [record for shards in index.shards.values() for record in shards]
     known = {record.key: record.size for record in records}
     known |= {chunk.key: chunk.size for chunk in index.chunks.values()}
-    with ThreadPoolExecutor(max(settings().n_threads, 8 if store.identity else 1)) as pool:
-        sizes = dict(zip(known, pool.map(store.parts.size, known), strict=True))
+    with Hands(max(settings().n_threads, 8 if store.identity else 1)) as hands:
+        sizes = dict(zip(known, hands.map(store.parts.size, known), strict=True))
     for key, size in known.items():
         seen = sizes[key]
         if seen is None:

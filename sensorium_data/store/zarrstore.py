@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, Store
 
 from sensorium_data.errors import NotFound
+from sensorium_data.remote.requests import submitted
 from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ class RemoteZarr(Store):
         if byte_range is None and key in self._held:
             return prototype.buffer.from_bytes(self._held[key])
         try:
-            data = await asyncio.to_thread(self._read, key, byte_range)
+            # Not by `to_thread`, whose threads the end of the process would wait for.
+            data = await asyncio.wrap_future(submitted(partial(self._read, key, byte_range)))
         except NotFound:
             return None
         return prototype.buffer.from_bytes(data)
@@ -94,7 +97,9 @@ class RemoteZarr(Store):
 
     async def exists(self, key: str) -> bool:
         """Return whether an object is there."""
-        return key in self._documents or key in self._held or await asyncio.to_thread(self._parts.size, key) is not None
+        if key in self._documents or key in self._held:
+            return True
+        return await asyncio.wrap_future(submitted(partial(self._parts.size, key))) is not None
 
     async def set(self, key: str, value: Buffer) -> None:
         """Refuse: a store that is open is not written to."""

@@ -14,11 +14,12 @@ from hypothesis import given
 from hypothesis import settings as checked
 from hypothesis import strategies as st
 
-from sensorium_data.remote.requests import in_order, submitted
+from sensorium_data.remote.requests import Hands, in_order, submitted
 from tests.remote.raw import Said, raw
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
 ENDS_S = 60  # long beside what it takes, short beside a hang
 
@@ -97,10 +98,47 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     assert submitted(os.getpid).result(ENDS_S) == os.getpid()
     code = """
 import os, sys
-from sensorium_data.remote.requests import in_order, submitted
+from sensorium_data.remote.requests import Hands, in_order, submitted
 assert submitted(lambda: 1).result(60) == 1
 if (pid := os.fork()) == 0:
     os._exit(0 if list(in_order([lambda: os.getpid()] * 3)) == [os.getpid()] * 3 else 1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=ENDS_S, check=True)
+
+
+def test_hands_work_side_by_side_and_in_order() -> None:
+    both = threading.Barrier(3)
+    with Hands(3) as hands:
+        assert list(hands.map(lambda value: (both.wait(ENDS_S), -value)[1], [1, 2, 3])) == [-1, -2, -3]
+
+
+@checked(deadline=None)
+@given(st.lists(st.integers(), max_size=30), st.integers(-1, 40))
+def test_any_number_of_hands_does_all_of_the_work(values: list[int], n_threads: int) -> None:
+    with Hands(n_threads) as hands:
+        assert list(hands.map(abs, values)) == [abs(value) for value in values]
+
+
+def test_hands_do_not_begin_what_is_left_when_the_block_is_left() -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def waits() -> bool:
+        begun.set()
+        return goes_on.wait(ENDS_S)
+
+    def leave() -> None:
+        with Hands(1) as hands:
+            under_way.append(hands.submit(waits))
+            assert begun.wait(ENDS_S)
+            left.extend(hands.submit(lambda: True) for _ in range(3))
+            raise KeyboardInterrupt
+
+    under_way: list[Future[bool]] = []
+    left: list[Future[bool]] = []
+    with pytest.raises(KeyboardInterrupt):
+        leave()
+    assert all(future.cancelled() for future in left)
+    assert not under_way[0].done()
+    goes_on.set()
+    assert under_way[0].result(ENDS_S)

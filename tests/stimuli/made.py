@@ -22,6 +22,8 @@ ROLE = {"train": "train", "oracle": "validation", "test": "test", "final_test": 
 class Store:
     """The frames of a session, one film after the other; notes the runs of rows that are read."""
 
+    identity = ""  # of a folder
+
     def __init__(self, frames: NDArray[Any], document: Any) -> None:
         self.frames, self.session = frames, document
         self.runs: list[tuple[int, int]] = []

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -204,7 +205,10 @@ def test_output_stays_short(stores: Path, monkeypatch: pytest.MonkeyPatch) -> No
     from tests.stimuli.made import Made, noise
 
     sessions = {f"s{i}": Made(f"s{i}", [noise(0, 1), noise(i + 1, 1)], label=f"kind {i}") for i in range(30)}
-    monkeypatch.setattr("sensorium_data.handle.SessionHandle", lambda path: sessions[path.name])
+    monkeypatch.setattr(
+        "sensorium_data.viewing.opening.opened",
+        lambda stores, _: {store.name: SimpleNamespace(handle=sessions[store.name]) for store in stores},
+    )
     done = CliRunner().invoke(cli, ["stimuli", *sessions, "--quiet"])
     assert done.exit_code == 0, done.output
     assert "… and 415 more; --json lists all" in done.output

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -61,6 +61,7 @@ def test_images_stand_still_and_noise_never_does(kind: str, least: float, most: 
     assert least <= still <= most
 
 
+@settings(deadline=None)
 @given(
     arrays(
         np.float64,

@@ -12,8 +12,9 @@ from sensorium_data.loaders.fill import MASK
 from sensorium_data.loaders.statistics import Statistics
 from sensorium_data.loaders.transforms.base import Transform, Writer
 from sensorium_data.loaders.transforms.numbered import FrameNumbers
-from sensorium_data.loaders.transforms.scale import Lazy, Scale, precision, scaled_into
-from sensorium_data.loaders.transforms.shipped import Shipped
+from sensorium_data.loaders.transforms.scale import Lazy, scaled_into
+from sensorium_data.scales import Scale, precision
+from sensorium_data.shipped import Shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sensorium_data.loaders.transforms.base import Item
-    from sensorium_data.loaders.transforms.shipped import Shipped
+    from sensorium_data.shipped import Shipped
     from sensorium_data.streams import Streams
 
 __all__ = ["FrameNumbers"]

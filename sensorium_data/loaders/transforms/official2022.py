@@ -24,13 +24,14 @@ from sensorium_data.loaders.transforms.layouts import (
     Official2022PupilCenter,
     riding_along,
 )
-from sensorium_data.loaders.transforms.scale import Lazy, Scale, as_numpy, scaled_into, vectors
-from sensorium_data.loaders.transforms.shipped import Shipped
+from sensorium_data.loaders.transforms.scale import Lazy, as_numpy, scaled_into, vectors
+from sensorium_data.shipped import Shipped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sensorium_data.loaders.transforms.base import Bound, Item
+    from sensorium_data.scales import Scale
     from sensorium_data.streams import Streams
 
 __all__ = ["Official2022Chain", "Place", "Resize", "official2022", "shrink"]

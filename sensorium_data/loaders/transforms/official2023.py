@@ -17,7 +17,7 @@ from sensorium_data.loaders.transforms.base import Transform, Writer
 from sensorium_data.loaders.transforms.layouts import Official2023, riding_along
 from sensorium_data.loaders.transforms.numbered import FrameNumbers
 from sensorium_data.loaders.transforms.scale import Lazy, scaled_into, vectors_into, width
-from sensorium_data.loaders.transforms.shipped import Shipped
+from sensorium_data.shipped import Shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

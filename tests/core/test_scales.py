@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensorium_data.loaders.transforms import scale
-from sensorium_data.loaders.transforms.scale import Scale
+from sensorium_data import scales as scale
+from sensorium_data.scales import Scale
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

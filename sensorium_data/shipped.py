@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sensorium_data.errors import BadArgument, StoreInvalid
-from sensorium_data.loaders.transforms.scale import Scale, precision
 from sensorium_data.reading import open_reader
+from sensorium_data.scales import Scale, precision
 from sensorium_data.store.layout import Paths
 
 if TYPE_CHECKING:
