@@ -107,7 +107,7 @@ def _trespasses(document: CatalogDocument, *, remote: bool) -> Iterator[Problem]
             what = "only the catalog of the package may ask for a token: who else names one would be sent it"
             yield Problem("catalog-credentials", entry.name, what)
         for url in (url for file in entry.files for url in file.urls):
-            if remote and url.startswith("file:"):
+            if remote and urlsplit(url).scheme in ("file", "local"):
                 yield Problem("catalog-local-file", entry.name, "a catalog from elsewhere names a file of this machine")
             elif _is_link_local(urlsplit(url).hostname or ""):
                 yield Problem("catalog-link-local", entry.name, "an address of this link is no place for recordings")

@@ -155,6 +155,7 @@ Examples:
   sensorium-data check mouse-F.zarr --select digests --json
   sensorium-data check dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20.zip
   sensorium-data check s3://bucket/stores/mouse-F.zarr
+  sensorium-data check mouse-F.zarr --against mouse-F
   sensorium-data check --list
 
 Exit codes: 0 sound, 5 wrong, 4 no such store or source.""",
@@ -183,13 +184,17 @@ def command(
     With --against, every published value is rebuilt and compared to the bit, or to the bit after the recorded rounding.
 
     A published folder or zip is audited instead, before any conversion: the known faults that its files show, what would
-    keep it from being converted, and what is done about each. Nothing is written.
+    keep it from being converted, and what is done about each. Nothing is written. A name in the catalog is the file that
+    was downloaded, or else is read where it is published.
     """
+    from sensorium_data.cli.recordings import source_meant
+
     if list_checks:
         _list(as_json=as_json)
         return
     if path is None:
         raise click.UsageError("Missing argument 'STORE' or 'SOURCE'.", ctx)
+    path, against = source_meant(path), None if against is None else source_meant(against)
     source = _is_source(path, storage_options)
     if source and against is not None:
         raise click.UsageError("--against compares a store with a source; the first path is a source itself", ctx)

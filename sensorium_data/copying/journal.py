@@ -66,6 +66,9 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         """Release the lock; what was noted stays for the next run."""
         if self._file is not None:
+            with suppress(OSError):
+                if not os.fstat(self._file).st_size:  # refused before anything was begun
+                    self.path.unlink(missing_ok=True)
             os.close(self._file)
             self._file = None
 

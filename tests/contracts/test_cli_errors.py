@@ -88,7 +88,7 @@ def test_no_words_are_answered_with_help(run: Run) -> None:
             "sensorium_data.conversion.plan_only",
             "error[interrupted]: interrupted\n",
         ),
-        (["check", "a"], "sensorium_data.conversion.check_store", "error[interrupted]: interrupted\n"),
+        (["check", "a.zarr"], "sensorium_data.conversion.check_store", "error[interrupted]: interrupted\n"),
         (["demo"], "sensorium_data.testing.write_sensorium2023", "error[interrupted]: interrupted\n"),
     ],
 )
@@ -121,7 +121,7 @@ def test_what_nobody_caught(
     run: Run, monkeypatch: pytest.MonkeyPatch, raises: Callable[[], object], code: str, exit_code: int
 ) -> None:
     monkeypatch.setattr("sensorium_data.conversion.check_store", lambda *_, **__: raises())
-    ended, out, err = run("check", "a", "--json")
+    ended, out, err = run("check", "a.zarr", "--json")
     assert ended == exit_code
     assert json.loads(out)["error"]["code"] == code
     assert err.startswith(f"error[{code}]: ")
