@@ -233,11 +233,11 @@ def test_a_drip_ends_at_the_deadline(setting: Callable[..., None]) -> None:
     assert n_asked == 1
 
 
-@pytest.mark.parametrize("after", ["0", "10", "99999999999999999999999", "", "soon", "-3", "\u00b2", "1e3"])
+@pytest.mark.parametrize("after", ["0", "100", "99999999999999999999999", "", "soon", "-3", "\u00b2", "1e3"])
 def test_retry_after(after: str) -> None:
     error, n_asked = failed(said(503, Retry_After=after))
     assert error.code == "unreachable"
-    assert n_asked == (1 if after.startswith("10") else 3)
+    assert n_asked == (1 if after == "100" else 3)  # longer than the deadline
 
 
 def test_retry_after_a_date() -> None:
