@@ -194,12 +194,13 @@ def command(
         return
     if path is None:
         raise click.UsageError("Missing argument 'STORE' or 'SOURCE'.", ctx)
-    path, against = source_meant(path), None if against is None else source_meant(against)
+    path = source_meant(path)
     source = _is_source(path, storage_options)
     if source and against is not None:
         raise click.UsageError("--against compares a store with a source; the first path is a source itself", ctx)
     if reader is not None and not source:
         raise click.UsageError("--reader is for sources; the path is no published folder or zip", ctx)
+    against = None if against is None else source_meant(against)
     codes = list(select) or None
     with progress_bars(quiet=quiet or as_json) as report:
         if source:

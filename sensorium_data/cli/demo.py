@@ -58,7 +58,7 @@ def _kept(folder: Path) -> Path:
     epilog="""\b
 Examples:
   sensorium-data demo
-  sensorium-data demo --keep demo/ --neurons 200
+  sensorium-data demo --keep demo/ --neurons 200 --clips 60
 
 Exit codes: 0, 5 the store does not equal its source (a bug), 6 FOLDER cannot be written,
 7 FOLDER holds a demo already, or is a file.""",
@@ -67,20 +67,23 @@ Exit codes: 0, 5 the store does not equal its source (a bug), 6 FOLDER cannot be
 @click.option(
     "--neurons", type=click.IntRange(1, 10_000), default=60, show_default=True, help="Neurons of the small mouse."
 )
+@click.option(
+    "--clips", type=click.IntRange(1, 1000), default=6, show_default=True, help="Training clips of 10 s that it sees."
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Another seed is another mouse.")
 @json_option
 @click.pass_context
-def command(ctx: click.Context, keep: Path | None, neurons: int, seed: int, as_json: bool) -> None:
+def command(ctx: click.Context, keep: Path | None, neurons: int, clips: int, seed: int, as_json: bool) -> None:
     """Make a small mouse in the published format, convert it, check it against its source, open it, and load batches."""
     with _folder(keep) as folder:
-        outcome = _run(folder, neurons, seed, quiet=as_json)
+        outcome = _run(folder, neurons, clips, seed, quiet=as_json)
     if as_json:
         emit_json(outcome)
     if not outcome["sound"]:
         ctx.exit(5)
 
 
-def _run(folder: Path, n_neurons: int, seed: int, *, quiet: bool) -> dict[str, Any]:
+def _run(folder: Path, n_neurons: int, n_train: int, seed: int, *, quiet: bool) -> dict[str, Any]:
     from sensorium_data import convert, open_session
     from sensorium_data.cli.check import as_lines
     from sensorium_data.cli.convert import summary
@@ -93,7 +96,9 @@ def _run(folder: Path, n_neurons: int, seed: int, *, quiet: bool) -> dict[str, A
             out(text)
 
     tell("1. a small mouse in the published format: one .npy a trial and stream, padded, repeats, withheld responses")
-    source = write_sensorium2023(folder, n_neurons=n_neurons, seed=seed, lengths=REAL_LENGTHS, zipped="deflated")
+    source = write_sensorium2023(
+        folder, n_neurons=n_neurons, n_train=n_train, seed=seed, lengths=REAL_LENGTHS, zipped="deflated"
+    )
     target = folder / STORE
     tell(f"   {source.name}\n\n2. sensorium-data convert {source.name} {target.name}")
     done = convert(source, target)

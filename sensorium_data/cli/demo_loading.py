@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -43,13 +44,14 @@ def loading(store: Path) -> dict[str, Any] | None:
     shapes = {name: list(batch[name].shape) for name in loader.dataset.streams[0]}
     n_bytes = sum(batch[name].nbytes for name in shapes)
     n_windows = len(loader.dataset)
-    memmaps = _memmaps(store, loader)
-    return {
-        "batch": shapes,
-        "megabytes": n_bytes / BATCH / 1e6,
-        "loader": n_windows / _seconds(lambda: _epoch(loader)),
-        "memmap": n_windows / _seconds(lambda: _copied(loader, memmaps)),
-    }
+    with tempfile.TemporaryDirectory(dir=store.parent) as beside:  # on the same disk, and gone afterwards
+        memmaps = _memmaps(Path(beside), loader)
+        return {
+            "batch": shapes,
+            "megabytes": n_bytes / BATCH / 1e6,
+            "loader": n_windows / _seconds(lambda: _epoch(loader)),
+            "memmap": n_windows / _seconds(lambda: _copied(loader, memmaps)),
+        }
 
 
 def said(found: dict[str, Any] | None) -> Sequence[str]:
@@ -82,19 +84,19 @@ def _seconds(action: Callable[[], None]) -> float:
     return float(np.median(turns))
 
 
-def _memmaps(store: Path, loader: WindowLoader) -> list[NDArray[Any]]:
+def _memmaps(folder: Path, loader: WindowLoader) -> list[NDArray[Any]]:
     """Write every trial of the training tier, stream by stream, into files of plain numbers, and map them."""
     streams = loader.dataset.streams[0]
     n_frames = int(streams.n_frames.max())
     maps = []
     for name, stream in streams.items():
         shape = (len(streams.n_frames), n_frames, *stream.shape)
-        written = np.lib.format.open_memmap(store.with_name(f"{name}.npy"), "w+", stream.dtype, shape)
+        written = np.lib.format.open_memmap(folder / f"{name}.npy", "w+", stream.dtype, shape)
         for row in np.unique(loader.dataset.windows.trial_row).tolist():
             n = int(streams.n_frames[row])
             stream.fill(written[row, :n], np.empty(n, np.bool_), row, 0)
         written.flush()
-        maps.append(np.load(store.with_name(f"{name}.npy"), mmap_mode="r"))
+        maps.append(np.load(folder / f"{name}.npy", mmap_mode="r"))
     return maps
 
 
