@@ -75,7 +75,8 @@ _HOME = {
 }
 _INSIDE = {"audit": "audit_source", "copy": "copy_store"}  # names that are longer at home, where `audit` is a module
 _MODULES = ("errors", "testing")
-_PARTS = ("clock", "loaders", "resample", "windows")  # reached as `sd.loaders` too, though not among the names here
+# Reached as `sd.loaders` too, though not among the names here.
+_PARTS = ("clock", "evaluation", "loaders", "resample", "windows", "zoo")
 
 
 def __getattr__(name: str) -> object:

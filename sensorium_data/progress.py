@@ -8,7 +8,9 @@ from typing import Literal, TypeAlias
 
 __all__ = ["Progress", "Report", "Stage", "ignore"]
 
-Stage = Literal["read", "scan", "write", "check", "publish", "sessions", "download", "copy"]
+Stage = Literal[
+    "read", "scan", "write", "check", "publish", "sessions", "download", "copy", "train", "predict", "score"
+]
 
 
 @dataclass(frozen=True, slots=True)

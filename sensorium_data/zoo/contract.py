@@ -77,12 +77,15 @@ class Model(nn.Module, ABC):
     name : str
         In the registry.
     modality : {"static", "dynamic"}
+    config_type : type of BaseModel
+        What it is configured by; its defaults are the published values.
     n_lost_frames : int
         Frames at the beginning of a window that it has no answer to: its receptive field in time, less one.
     """
 
     name: ClassVar[str]
     modality: ClassVar[Modality]
+    config_type: ClassVar[type[BaseModel]]
     n_lost_frames: int = 0
 
     def __init__(
@@ -118,7 +121,9 @@ class Model(nn.Module, ABC):
 
     def parts(self) -> Mapping[str, nn.Module]:
         """Return what parameters are counted by: core, readouts, shifters."""
-        return {name: part for name in ("core", "readouts", "shifters") if (part := getattr(self, name, None))}
+        return {
+            name: part for name in ("core", "readouts", "shifters") if (part := getattr(self, name, None)) is not None
+        }
 
     def n_parameters(self) -> dict[str, int]:
         """Return how many parameters are trained, by part and in all."""

@@ -8,12 +8,14 @@ responses have none.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from urllib.parse import unquote
 
 import numpy as np
 import torch  # noqa: TID253  # models are torch's
 from torch import Tensor, nn  # noqa: TID253
 
 from sensorium_data.errors import BadArgument, near_miss
+from sensorium_data.zoo.sessions import BySession
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,9 +62,12 @@ class Normalisation(nn.Module):
     ) -> None:
         super().__init__()
         self.scaling, self.step = scaling, step
-        self.tables = nn.ModuleDict()
-        for key, streams in (tables or {}).items():
-            self.tables[key] = nn.ModuleDict({name: _Table.of(scale) for name, scale in streams.items()})
+        self.tables = _by_session(
+            {
+                key: {name: _Table.of(one, inputs=name != "responses") for name, one in each.items()}
+                for key, each in (tables or {}).items()
+            }
+        )
 
     def extra(self) -> dict[str, Any]:
         """Return what it is beside its tensors, as plain values: what `from_tensors` takes to make it again."""
@@ -90,9 +95,10 @@ class Normalisation(nn.Module):
             parts = name.split(".")
             if len(parts) != 4 or parts[0] != "tables" or parts[3] not in ("shift", "gain"):
                 raise BadArgument(f"`{name}` is no table of a normalisation", code="bad-normalisation")
-            found.setdefault(parts[1], {}).setdefault(parts[2], {})[parts[3]] = tensor
-        for key, streams in found.items():
-            made.tables[key] = nn.ModuleDict({name: _Table(**one) for name, one in streams.items()})
+            found.setdefault(unquote(parts[1]), {}).setdefault(parts[2], {})[parts[3]] = tensor
+        made.tables = _by_session(
+            {key: {name: _Table(**one) for name, one in each.items()} for key, each in found.items()}
+        )
         return made
 
     def inputs(
@@ -147,8 +153,8 @@ class Normalisation(nn.Module):
 
     def _film(self, session: str, film: Tensor, first_frame: int | Tensor) -> Tensor:
         """Return images scaled and shrunk; where all pixels share their numbers they are shrunk first, which is the same."""
-        table = self.tables[session].get_submodule("stimulus") if session in self.tables else None
-        if isinstance(table, _Table) and table.gain.shape[-1] > 1:
+        known = session in self.tables and "stimulus" in self.tables[session]
+        if known and self.tables[session]["stimulus"].gain.shape[-1] > 1:
             return _shrunk(self._scaled(session, "stimulus", film, first_frame), self.step)
         return self._scaled(session, "stimulus", _shrunk(film, self.step), first_frame)
 
@@ -160,10 +166,10 @@ class Normalisation(nn.Module):
             hint = near_miss(session, list(self.tables))
             raise BadArgument(f"no normalisation is known for session `{session}`", hint=hint, code="no-such-session")
         streams = self.tables[session]
-        if not isinstance(streams, nn.ModuleDict) or stream not in streams:
+        if stream not in streams:
             return values
-        table: Tensor = streams[stream](values, first_frame, hold=stream != "responses")
-        return table
+        made: Tensor = streams[stream](values, first_frame, hold=stream != "responses")
+        return made
 
 
 class _Table(nn.Module):
@@ -178,11 +184,20 @@ class _Table(nn.Module):
         self.register_buffer("shift", shift)
 
     @classmethod
-    def of(cls, scale: Scale) -> _Table:
-        """Return the rows that hold numbers; what follows the last of them holds none."""
-        n = max(1, int(np.flatnonzero(scale.good)[-1]) + 1 if scale.good.any() else 1)
-        shift = None if scale.shift is None else torch.from_numpy(scale.shift[:n].astype(np.float32))
-        return cls(torch.from_numpy(scale.gain[:n].astype(np.float32)), shift)
+    def of(cls, scale: Scale, *, inputs: bool = True) -> _Table:
+        """Return the rows that hold numbers; what follows the last of them holds none.
+
+        What never varied has no gain. As an input it says nothing, and becomes 0; as a response it stays unknown.
+        """
+        known = np.isfinite(scale.gain).reshape(len(scale.gain), -1).any(axis=1)
+        n = int(np.flatnonzero(known)[-1]) + 1 if known.any() else 1
+        gain = torch.from_numpy(scale.gain[:n].astype(np.float32))
+        if inputs:
+            gain = gain.nan_to_num(0, 0, 0)
+        if scale.shift is None:
+            return cls(gain)
+        shift = torch.from_numpy(scale.shift[:n].astype(np.float32))
+        return cls(gain, shift.nan_to_num(0, 0, 0) if inputs else shift)
 
     def forward(self, values: Tensor, first_frame: int | Tensor, *, hold: bool) -> Tensor:
         """Return (batch, time, …) values, scaled; past the last row by it, or NaN."""
@@ -197,6 +212,10 @@ class _Table(nn.Module):
             return made
         beyond = (frames >= n).reshape(*frames.shape, *(1 for _ in values.shape[2:]))
         return made.masked_fill(beyond, float("nan"))
+
+
+def _by_session(tables: Mapping[str, Mapping[str, _Table]]) -> BySession[BySession[_Table]]:
+    return BySession({key: BySession(streams) for key, streams in tables.items()})
 
 
 def _row(table: Tensor, rows: Tensor) -> Tensor:

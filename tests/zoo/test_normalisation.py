@@ -10,6 +10,7 @@ import torch
 
 from sensorium_data import convert
 from sensorium_data.loaders import WindowDataset, collate, fit_statistics, normalise, official2022, official2023
+from sensorium_data.scales import Scale
 from sensorium_data.testing import make_session, write_sensorium2022
 from sensorium_data.zoo import Normalisation
 from sensorium_data.zoo.facts import normalisation_of, session_facts
@@ -35,7 +36,12 @@ def batch_of(dataset: WindowDataset, indices: range = range(3)) -> Any:
 
 
 def close(made: torch.Tensor | None, wanted: torch.Tensor) -> None:
+    """Equal, but 0 where the official numbers are none: what never varied says nothing."""
     assert made is not None
+    known = wanted.isfinite()
+    assert known.any()
+    assert (made[~known] == 0).all() or made[~known].isnan().all()
+    made, wanted = made[known], wanted[known]
     torch.testing.assert_close(made, wanted, rtol=1e-5, atol=1e-5, equal_nan=True)
 
 
@@ -113,3 +119,24 @@ def test_facts_are_in_the_units_of_the_responses(films: Path) -> None:
         assert one.mean_responses is not None
         # Windows are a part of the trials, and frames have numbers of their own: alike, not the same.
         assert np.corrcoef(one.mean_responses, scaled.numpy())[0, 1] > 0.8
+
+
+def test_keys_may_be_any_text() -> None:
+    halved = Scale.by_std(np.full((1, 1, 1, 1), 2.0))
+    made = Normalisation({"a.b": {"stimulus": halved}, "training": {"stimulus": halved}})
+    again = Normalisation.from_tensors(made.state_dict(), **made.extra())
+    for key in ("a.b", "training"):
+        close(again.inputs(key, "static", torch.ones(1, 2, 2))[0], torch.full((1, 1, 2, 2), 0.5))
+
+
+def test_what_never_varied_becomes_0_as_an_input_and_stays_unknown_as_a_response() -> None:
+    gain = np.array([[np.inf, 0.5], [np.inf, 0.5], [np.nan, np.nan]])
+    still = Scale.of(None, gain)
+    made = Normalisation({"a": {"behavior": still, "responses": still}})
+    values = torch.ones(1, 3, 2)
+    _, moved, _ = made.inputs("a", "dynamic", torch.ones(1, 3, 2, 2), values)
+    close(moved, torch.tensor([[[0, 0.5]] * 3]))
+    answered = made.responses("a", values)
+    assert answered[0, :2, 1].tolist() == [0.5, 0.5]
+    assert not answered[0, :, 0].isfinite().any()
+    assert answered[0, 2].isnan().all()

@@ -1,0 +1,1 @@
+"""The files that the benchmarks take: made, checked and read, one trial at a time."""
