@@ -32,7 +32,7 @@ __all__ = [
 
 STAGES = {
     "read": "read", "scan": "scan", "write": "write", "check": "check", "publish": "publish", "sessions": "sessions",
-    "download": "download", "copy": "copy",
+    "download": "download", "copy": "copy", "train": "train", "predict": "predict", "score": "score",
 }  # fmt: skip
 
 

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 NAME = "dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20"
 PARTNER = "dynamic29156-11-10-Video-8744edeac3b4d1ce16b680916b5267ce"
-N_BLOCKS = 14
+N_BLOCKS = 19
 # Blocks that install are run by `.ci/run`, in environments of their own.
 INSTALLS = re.compile(r"pip install")
+NEEDS_TORCH = re.compile(r"loaders|zoo|sensorium-data (train|evaluate|submit)")
 
 
 def _blocks() -> list[tuple[str, str]]:
@@ -74,7 +75,7 @@ def test_blocks_run_in_order(workplace: Path, mirror: str, bucket: dict[str, str
     environment |= {"SENSORIUM_DATA_MIRRORS": mirror, "SENSORIUM_DATA_CACHE": str(workplace / "cache")}
     ran = 0
     for language, block in _blocks():
-        if INSTALLS.search(block) or ("loaders" in block and find_spec("torch") is None):
+        if INSTALLS.search(block) or (NEEDS_TORCH.search(block) and find_spec("torch") is None):
             continue
         if "s3://" in block and not bucket:
             continue
@@ -82,9 +83,11 @@ def test_blocks_run_in_order(workplace: Path, mirror: str, bucket: dict[str, str
         done = subprocess.run(command, cwd=workplace, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
         ran += 1
-    assert ran == N_BLOCKS - 2 * (find_spec("torch") is None) - sum("s3://" in block for _, block in _blocks()) * (
-        not bucket
-    )
+    n_torch = sum(bool(NEEDS_TORCH.search(block)) for _, block in _blocks())
+    n_s3 = sum("s3://" in block and not NEEDS_TORCH.search(block) for _, block in _blocks())
+    no_torch = find_spec("torch") is None
+    s3_and_torch = sum("s3://" in block and bool(NEEDS_TORCH.search(block)) for _, block in _blocks())
+    assert ran == N_BLOCKS - n_torch * no_torch - (n_s3 + s3_and_torch * (not no_torch)) * (not bucket)
 
 
 def test_chosen_trials_keep_the_types_of_their_columns() -> None:
