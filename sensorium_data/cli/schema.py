@@ -33,4 +33,5 @@ def command(name: str | None, as_json: bool) -> None:
     if as_json:
         emit_json(texts)
     else:
-        out("\n".join(f"{key:16} {text}" for key, text in texts.items()))
+        width = max(map(len, texts))
+        out("\n".join(f"{key:{width}} {text}" for key, text in texts.items()))

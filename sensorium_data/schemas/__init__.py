@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from sensorium_data.schemas.base import Document
+from sensorium_data.schemas.card import ModelCard, ModelScore, ModelSession, ModelUnits, ModelWeights
 from sensorium_data.schemas.catalog import CatalogDocument, CatalogFile, CatalogTier, Credentials, Entry
 from sensorium_data.schemas.copy import CopyReport, Verify
 from sensorium_data.schemas.download import (
@@ -17,6 +18,15 @@ from sensorium_data.schemas.download import (
     Terms,
 )
 from sensorium_data.schemas.neuron import Column, Neuron, NeuronTable
+from sensorium_data.schemas.recipe import (
+    DataPart,
+    LossPart,
+    ModelPart,
+    OptimiserPart,
+    Recipe,
+    SchedulePart,
+    ValidationPart,
+)
 from sensorium_data.schemas.report import (
     CheckReport,
     CollectionReport,
@@ -27,6 +37,16 @@ from sensorium_data.schemas.report import (
     Finding,
     Refusal,
     Severity,
+)
+from sensorium_data.schemas.run import Run, RunBest, RunSession, RunState, RunVersions, TrainReport
+from sensorium_data.schemas.score import (
+    Bootstrap,
+    Measured,
+    MeasureName,
+    PresetFacts,
+    Score,
+    ScoredSession,
+    ScoreReport,
 )
 from sensorium_data.schemas.session import (
     Citation,
@@ -52,11 +72,13 @@ from sensorium_data.schemas.signal import (
 )
 from sensorium_data.schemas.statistics import Statistic
 from sensorium_data.schemas.stimulus import Stimulus, StimulusTable
+from sensorium_data.schemas.submission import SubmissionFile, SubmissionReport
 from sensorium_data.schemas.trial import ROLES, Role, Tier, Trial, TrialTable
 
 __all__ = [
     "DOCUMENTS",
     "ROLES",
+    "Bootstrap",
     "CatalogDocument",
     "CatalogFile",
     "CatalogTier",
@@ -70,6 +92,7 @@ __all__ = [
     "ConvertReport",
     "CopyReport",
     "Credentials",
+    "DataPart",
     "Document",
     "DownloadFailure",
     "DownloadLock",
@@ -84,18 +107,39 @@ __all__ = [
     "Finding",
     "Identity",
     "Licence",
+    "LossPart",
+    "MeasureName",
+    "Measured",
+    "ModelCard",
+    "ModelPart",
+    "ModelScore",
+    "ModelSession",
+    "ModelUnits",
+    "ModelWeights",
     "Neuron",
     "NeuronTable",
     "Note",
+    "OptimiserPart",
     "Pin",
     "Precision",
     "Preset",
+    "PresetFacts",
     "Provenance",
     "Rate",
+    "Recipe",
     "Refusal",
     "RegularClock",
     "Role",
     "Rounding",
+    "Run",
+    "RunBest",
+    "RunSession",
+    "RunState",
+    "RunVersions",
+    "SchedulePart",
+    "Score",
+    "ScoreReport",
+    "ScoredSession",
     "SegmentedClock",
     "Session",
     "Severity",
@@ -103,10 +147,14 @@ __all__ = [
     "Statistic",
     "Stimulus",
     "StimulusTable",
+    "SubmissionFile",
+    "SubmissionReport",
     "Terms",
     "Tier",
+    "TrainReport",
     "Trial",
     "TrialTable",
+    "ValidationPart",
     "Verify",
 ]
 
@@ -126,4 +174,10 @@ DOCUMENTS: dict[str, type[Document]] = {
     "download-report": DownloadReport,
     "download-lock": DownloadLock,
     "copy-report": CopyReport,
+    "recipe": Recipe,
+    "model-card": ModelCard,
+    "score-report": ScoreReport,
+    "submission-report": SubmissionReport,
+    "run": Run,
+    "train-report": TrainReport,
 }

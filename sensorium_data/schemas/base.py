@@ -8,12 +8,33 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticKnownError
 
-__all__ = ["Digest", "Document", "Integer", "Name", "NonNegative", "Positive", "RowOrMissing", "Text", "Timestamp"]
+__all__ = [
+    "Digest",
+    "Document",
+    "FirstVersion",
+    "Integer",
+    "Name",
+    "NonNegative",
+    "Options",
+    "Positive",
+    "RowOrMissing",
+    "Text",
+    "Timestamp",
+]
 
 # RFC 3339 with a capital T and at most microseconds, which is what datetime holds. [0-9], for \d is any script's digit.
 _LOCAL = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
@@ -25,6 +46,13 @@ def _whole(value: object, info: ValidationInfo) -> object:
     if info.mode == "json" and isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def _first(value: object, info: ValidationInfo) -> object:
+    # In Python True is 1, in JSON it is not.
+    if value is True:
+        raise PydanticKnownError("literal_error", {"expected": "1"})
+    return _whole(value, info)
 
 
 def _rfc3339(value: object, info: ValidationInfo) -> object:
@@ -46,6 +74,9 @@ Integer = Annotated[int, BeforeValidator(_whole)]
 NonNegative = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Positive = Annotated[int, Field(gt=0), BeforeValidator(_whole)]
 RowOrMissing = Annotated[int, Field(ge=-1), BeforeValidator(_whole)]
+FirstVersion = Annotated[Literal[1], BeforeValidator(_first)]
+# pydantic would render a definition that allows everything, and refer to it.
+Options = Annotated[dict[str, JsonValue], WithJsonSchema({"type": "object", "additionalProperties": True})]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hexadecimal")]
 Timestamp = Annotated[
     AwareDatetime, BeforeValidator(_rfc3339), Field(json_schema_extra={"pattern": f"^{_LOCAL}{_OFFSET}$"})

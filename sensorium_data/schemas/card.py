@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from sensorium_data.schemas.base import Digest, Document, Name, NonNegative, Positive, Text, Timestamp
+from sensorium_data.schemas.base import (
+    Digest,
+    Document,
+    FirstVersion,
+    Name,
+    NonNegative,
+    Options,
+    Positive,
+    Text,
+    Timestamp,
+)
 from sensorium_data.schemas.session import Citation, Licence
 
 __all__ = ["CARD_FORMAT", "CARD_VERSION", "ModelCard", "ModelScore", "ModelSession", "ModelUnits", "ModelWeights"]
@@ -65,15 +75,15 @@ class ModelCard(Document):
     """
 
     format: Literal["sensorium-data model"] = CARD_FORMAT
-    version: Literal[1] = CARD_VERSION
+    version: FirstVersion = CARD_VERSION
     model: Name = Field(description="name of the architecture")
     modality: Literal["static", "dynamic"]
-    config: dict[str, JsonValue] = Field(description="everything that it is built from beside the sessions")
+    config: Options = Field(description="everything that it is built from beside the sessions")
     sessions: tuple[ModelSession, ...] = Field(min_length=1)
     normalisation: ModelUnits
     weights: ModelWeights
     n_parameters: dict[str, NonNegative] = Field(default_factory=dict, description="trained ones, by part and in all")
-    recipe: dict[str, JsonValue] | None = Field(default=None, description="what it was trained by")
+    recipe: Options | None = Field(default=None, description="what it was trained by")
     scores: tuple[ModelScore, ...] = ()
     package_version: Text
     torch_version: Text

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
-from sensorium_data.schemas.base import Document, Name, NonNegative, Positive, Text
+from sensorium_data.schemas.base import Document, Name, NonNegative, Options, Positive, Text
 
 __all__ = [
     "DataPart",
@@ -27,7 +27,7 @@ class ModelPart(Document):
     """Which model, and how it is built."""
 
     name: Name = Field(description="in the registry of models")
-    config: dict[str, JsonValue] = Field(default_factory=dict, description="held against what the model takes")
+    config: Options = Field(default_factory=dict, description="held against what the model takes")
 
 
 class DataPart(Document):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sensorium_data.schemas.base import Digest, Document, Name, NonNegative, Positive, Text, Timestamp
+from sensorium_data.schemas.base import Digest, Document, FirstVersion, Name, NonNegative, Positive, Text, Timestamp
 from sensorium_data.schemas.recipe import Recipe
 from sensorium_data.schemas.report import Refusal
 
@@ -52,7 +52,7 @@ class RunBest(Document):
 class Run(Document):
     """One training run."""
 
-    version: Literal[1] = Field(default=1, description="of this document")
+    version: FirstVersion = Field(default=1, description="of this document")
     recipe: Recipe
     data: Annotated[tuple[RunSession, ...], Field(min_length=1)]
     seed: NonNegative

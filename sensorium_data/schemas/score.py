@@ -128,12 +128,15 @@ class ScoreReport(Document):
             There is no such score; the hint names what was scored.
         """
         only = self.sessions[0].key if len(self.sessions) == 1 else None
-        wanted = (session or only, tier or self.scores[0].tier, kind)
+        first = self.scores[0].tier if self.scores else ""
+        wanted = (session or only, tier or first, kind)
         for score in self.scores:
             if (score.session, score.tier, score.kind) == wanted:
                 return score
         there = [_named(score.session, score.tier, score.kind) for score in self.scores]
-        raise NoSuchItem(f"no score of {_named(*wanted)}", hint=f"scored: {listed(there)}", code="not-scored")
+        raise NoSuchItem(
+            f"no score of {_named(*wanted)}", hint=f"scored: {listed(there) if there else 'nothing'}", code="not-scored"
+        )
 
 
 def _named(session: str | None, tier: str, kind: str) -> str:
