@@ -243,9 +243,19 @@ def _kept(run: RunFolder) -> Iterator[None]:
         where = seen.message if isinstance(seen, Interrupted) else "stopped at once"
         raise Interrupted(f"interrupted: {where}", hint="the same command with `--resume` goes on") from None
     except DataInvalid as error:
-        raise _failed(run, error, f"{error.hint}: {_there(run)}") from None
+        raise _failed(run, error, _hint(run, error)) from None
     except SensoriumError as error:
         raise _failed(run, error, error.hint) from None
+
+
+def _hint(run: RunFolder, error: DataInvalid) -> str:
+    if error.code == "loss-not-finite":
+        return f"{error.hint}: {_there(run)}"
+    if str(run.state) in error.message:  # of a state, nobody has another copy
+        return (
+            f"remove {run.state}, and `--resume` begins again; before that, copy the best model so far: {_there(run)}"
+        )
+    return error.hint
 
 
 def _failed(run: RunFolder, error: SensoriumError, hint: str) -> SensoriumError:

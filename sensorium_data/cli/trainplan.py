@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Planned", "chosen_recipe", "plan_lines", "plan_training"]
 
-COPIES = 5  # of the parameters that a run holds: state, best, two moments of the optimiser, checkpoint
-BYTES = 4  # of a parameter
+STATES = 8  # of the parameters: now, at their best, two moments of the optimiser; and all that as it is written anew
+MODELS = 2  # the best one, and the next as it is written beside
 SHOWN = 8  # sessions, in lines for people
 
 
@@ -40,6 +40,8 @@ class Planned:
     n_parameters : dict of str to int
     n_batches, n_steps : int
         Of an epoch.
+    n_bytes : int
+        That its folder takes at most, less curves and pictures: a model carries its normalisation and its neurons.
     """
 
     recipe: Recipe
@@ -50,6 +52,7 @@ class Planned:
     n_parameters: dict[str, int]
     n_batches: int
     n_steps: int
+    n_bytes: int
 
     def report(self, run: Path | None, **more: Any) -> TrainReport:  # noqa: ANN401  # fields of a document, which refuses others
         """Return the plan, or with more fields the outcome, as a document."""
@@ -118,6 +121,7 @@ def plan_training(
     """
     from sensorium_data.loaders.ranks import find_ranks
     from sensorium_data.viewing.opening import opened
+    from sensorium_data.zoo.cards import fact_tensors
     from sensorium_data.zoo.registry import build
     from sensorium_data.zoo.runs.data import recorded
     from sensorium_data.zoo.training.distributed import Group, device_of
@@ -137,7 +141,11 @@ def plan_training(
     n_batches = len(material.loader)
     a_step = len(sessions) if recipe.accumulate == "sessions" else recipe.accumulate
     n_steps = -(-n_batches // -(-a_step // ranks.world_size))
-    return Planned(recipe, given, sessions, recorded(handles, tiers), chosen, model.n_parameters(), n_batches, n_steps)
+    counts, data = model.n_parameters(), recorded(handles, tiers)
+    n_bytes = STATES * sum(one.nbytes for one in model.parameters()) + MODELS * sum(
+        one.nbytes for one in (*model.state_dict().values(), *fact_tensors(material.facts).values())
+    )
+    return Planned(recipe, given, sessions, data, chosen, counts, n_batches, n_steps, n_bytes)
 
 
 def plan_lines(planned: Planned, run: Path | None, verb: str) -> Iterator[str]:
@@ -164,8 +172,8 @@ def plan_lines(planned: Planned, run: Path | None, verb: str) -> Iterator[str]:
         from sensorium_data.catalogs.disk import free_bytes
         from sensorium_data.spelling import human_bytes
 
-        size = human_bytes(COPIES * BYTES * total)
-        yield f"folder  {run}: about {size}; {human_bytes(free_bytes(run))} free"
+        size = human_bytes(planned.n_bytes)
+        yield f"folder  {run}: at most {size}; {human_bytes(free_bytes(run))} free"
 
 
 def _session_lines(data: Sequence[RunSession]) -> Iterator[str]:

@@ -75,7 +75,7 @@ def save_pretrained(
     folder : str or Path
         One that is not there, is empty, or holds a checkpoint that is to be replaced.
     recipe : BaseModel or mapping, optional
-        What it was trained by.
+        What it was trained by; by default what the model says itself, as one that was read or trained does.
     scores : iterable of ModelScore, optional
         With the presets that they were found with.
     data : iterable of schemas.Session, optional
@@ -115,7 +115,7 @@ def save_pretrained(
     settle(target, existing)
     weights = pack(model.state_dict() | fact_tensors(model.sessions.values()))
     written = ModelWeights(bytes=len(weights), sha256=sha256(weights).hexdigest())
-    card = card_of(model, written, recipe=recipe, scores=scores, data=data)
+    card = card_of(model, written, recipe=model.recipe if recipe is None else recipe, scores=scores, data=data)
     put(target, {WEIGHTS: weights, CARD: card_text(card).encode(), PAGE: page_of(card).encode()})
     return card
 
@@ -203,6 +203,7 @@ def _read(folder: Path, build: Build | None) -> Model:
         hint = "the two are of different checkpoints, or one is damaged; get both again"
         raise DataInvalid(f"{path} is not the file that {CARD} was written with", hint=hint, code="checkpoint-mixed")
     _fill(model, {name: tensors[name] for name in weights})
+    model.recipe = card.recipe
     return model
 
 

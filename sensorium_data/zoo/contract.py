@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import torch  # noqa: TID253  # models are torch's
 from torch import Tensor, nn  # noqa: TID253
@@ -81,12 +81,15 @@ class Model(nn.Module, ABC):
         What it is configured by; its defaults are the published values.
     n_lost_frames : int
         Frames at the beginning of a window that it has no answer to: its receptive field in time, less one.
+    recipe : mapping or None
+        What it was trained by, as its card says; None where that is not known.
     """
 
     name: ClassVar[str]
     modality: ClassVar[Modality]
     config_type: ClassVar[type[BaseModel]]
     n_lost_frames: int = 0
+    recipe: Mapping[str, Any] | None = None
 
     def __init__(
         self, config: BaseModel, sessions: Sequence[SessionFacts], normalisation: Normalisation | None = None
@@ -140,9 +143,9 @@ class Model(nn.Module, ABC):
 
     def predict(
         self,
-        stimulus: Tensor,
-        behavior: Tensor | None = None,
-        pupil_center: Tensor | None = None,
+        stimulus: Tensor | NDArray[np.generic],
+        behavior: Tensor | NDArray[np.generic] | None = None,
+        pupil_center: Tensor | NDArray[np.generic] | None = None,
         *,
         session: str,
         first_frame: int | Tensor = 0,
@@ -152,7 +155,7 @@ class Model(nn.Module, ABC):
         Parameters
         ----------
         stimulus : (batch, time, y, x) or (batch, [channel,] y, x) uint8 or float
-            A video or images, as the store holds them; of a model without normalisation, normalised.
+            A video or images, as the store holds them, a tensor or an array; of a model without normalisation, normalised.
         behavior : (batch, [time,] channel), optional
             Dilation, for images its change, and speed.
         pupil_center : (batch, [time,] axis = x, y), optional
@@ -171,7 +174,12 @@ class Model(nn.Module, ABC):
         BadArgument
             No such session, other shapes than the model takes, a missing input, NaN, or a window that is too short.
         """
+        from sensorium_data.zoo.inputs import as_input
+
         self.require_session(session)
+        stimulus = as_input("stimulus", stimulus)
+        behavior = None if behavior is None else as_input("behavior", behavior)
+        pupil_center = None if pupil_center is None else as_input("pupil_center", pupil_center)
         self.require_inputs(stimulus, behavior, pupil_center, session)
         stimulus = stimulus.to(self.device)
         behavior, pupil_center = (None if one is None else one.to(self.device) for one in (behavior, pupil_center))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 import numpy as np
 
@@ -10,16 +11,19 @@ from sensorium_data.errors import BadArgument, near_miss
 from sensorium_data.loaders.statistics import Statistics, digest_of
 from sensorium_data.scales import Scale, precision
 from sensorium_data.shipped import Shipped
+from sensorium_data.streams import Streams, open_streams
+from sensorium_data.viewing.opening import opened
 from sensorium_data.zoo.contract import SessionFacts
 from sensorium_data.zoo.normalisation import Normalisation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
     from sensorium_data.evaluation import ResponseScale
-    from sensorium_data.streams import Streams
+    from sensorium_data.handle import SessionHandle
+    from sensorium_data.viewing.opening import Opened
     from sensorium_data.zoo.normalisation import Stream
 
 __all__ = ["How", "normalisation_of", "session_facts"]
@@ -29,15 +33,25 @@ PARTS: tuple[tuple[Stream, tuple[str, ...]], ...]
 PARTS = (("behavior", ("pupil", "running")), ("pupil_center", ("gaze",)), ("responses", ("responses",)))
 
 
-def session_facts(streams: Sequence[Streams], normalisation: Normalisation) -> list[SessionFacts]:
+def session_facts(
+    sessions: Sequence[Streams] | Opened | Iterable[Opened], normalisation: Normalisation | None = None
+) -> list[SessionFacts]:
     """Return what models must know of some sessions.
 
     Parameters
     ----------
-    streams : sequence of Streams
-        As `dataset.streams`.
-    normalisation : Normalisation
-        That the model is to carry: it says how large images are, and in which units responses.
+    sessions : sequence of Streams, path, Session, SessionSet, or several of them
+        As `dataset.streams`; or stores, with all that they have of pupil, running and gaze.
+    normalisation : Normalisation, optional
+        That the model is to carry: it says how large images are, and in which units responses. By default that which was
+        published with the sessions, for images as large as they are stored.
+
+    Raises
+    ------
+    BadArgument
+        No session; or, where no normalisation is given, one that was published without statistics.
+    NotFound
+        A store that is not there.
 
     Examples
     --------
@@ -49,7 +63,20 @@ def session_facts(streams: Sequence[Streams], normalisation: Normalisation) -> l
     >>> one.n_neurons, one.image_shape, one.n_behavior, one.n_pupil_center, one.coordinates.shape
     (4, (1, 36, 64), 2, 2, (4, 3))
     """
-    return [_facts(each, normalisation) for each in streams]
+    streams = _streams(sessions)
+    units = normalisation_of(streams) if normalisation is None else normalisation
+    return [_facts(each, units) for each in streams]
+
+
+def _streams(sessions: Sequence[Streams] | Opened | Iterable[Opened]) -> list[Streams]:
+    if isinstance(sessions, Sequence) and sessions and all(isinstance(each, Streams) for each in sessions):
+        return [each for each in sessions if isinstance(each, Streams)]
+    handles = [session.handle for session in opened(cast("Iterable[Opened]", sessions)).values()]
+    return [open_streams(each, [each.document.identity.film, "responses", *_beside(each)]) for each in handles]
+
+
+def _beside(handle: SessionHandle) -> list[str]:
+    return [name for name in ("pupil", "running", "gaze") if name in handle.signals]
 
 
 def _facts(streams: Streams, normalisation: Normalisation) -> SessionFacts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -71,9 +72,9 @@ def predictions(
         As for `make_loader`.
     batch_size : int, trials
     signals : iterable of str, optional
-        Those of pupil, running and gaze that are inputs, where the model was not trained on all of them.
+        Those of pupil, running and gaze that are inputs; by default those of the model's recipe, or all.
     rate_hz : float, str or Fraction, hertz, optional
-        That the model was trained at; by default that of the films.
+        That the model was trained at; by default that of its recipe, or that of the films.
     device : str or torch.device, optional
         Where the model is moved to first; by default it stays where it is.
     precision : {"float32", "bfloat16", "float16"}
@@ -120,11 +121,36 @@ def predictions(
     if precision not in get_args(Precision):
         hint = near_miss(str(precision), get_args(Precision))
         raise BadArgument(f"precision is {precision!r}", hint=hint, code="bad-precision")
+    asked = _asked(model)
+    signals = asked.get("signals") if signals is None else signals
+    rate_hz = asked.get("rate_hz") if rate_hz is None else rate_hz
     found = recordings_for(model, sessions, tier, signals=signals, rate_hz=rate_hz)
     loaders = [_loader(each, batch_size, rate_hz, n_threads) for each in found]
     if device is not None:
         moved(model, device)
     return _predicted(model, found, loaders, precision, report)
+
+
+def _asked(model: Model) -> Mapping[str, Any]:
+    """Return what the recipe of a model says of its data; nothing, where it has none or one of another program."""
+    from pydantic import ValidationError
+
+    from sensorium_data.schemas.recipe import DataPart
+
+    data = (model.recipe or {}).get("data")
+    if data is None:
+        return {}
+    try:
+        found = DataPart.model_validate_json(json.dumps(data))
+    except (ValidationError, TypeError, ValueError):
+        return {}
+    every = model.sessions.values()
+    used = {
+        *(BEHAVIOR if any(one.n_behavior for one in every) else ()),
+        *(PUPIL_CENTER if any(one.n_pupil_center for one in every) else ()),
+    }
+    signals = None if found.signals is None else [name for name in found.signals if name in used]
+    return {"signals": signals, "rate_hz": found.rate_hz}
 
 
 def _loader(

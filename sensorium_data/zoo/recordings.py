@@ -119,7 +119,7 @@ def recordings_for(
 
 def _hint(model: Model, problem: Problem) -> str:
     if problem.code == "no-such-session":
-        return f"{near_miss(problem.where, list(model.sessions))}; {HINTS[problem.code]}"
+        return f"{HINTS[problem.code]}; {near_miss(problem.where, list(model.sessions))}"
     return HINTS.get(problem.code, "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch  # noqa: TID253  # models are torch's
@@ -10,14 +10,14 @@ from pydantic import BaseModel, ValidationError
 
 from sensorium_data.errors import BadArgument, Problem, near_miss
 from sensorium_data.zoo.cnn import Cnn
+from sensorium_data.zoo.contract import SessionFacts
 from sensorium_data.zoo.factorised3d import Factorised3d
+from sensorium_data.zoo.faults import faults_of
 from sensorium_data.zoo.ln import Ln
 from sensorium_data.zoo.ln3d import Ln3d
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sensorium_data.zoo.contract import Model, SessionFacts
+    from sensorium_data.zoo.contract import Model
     from sensorium_data.zoo.normalisation import Normalisation
 
 __all__ = ["build", "configure", "model_class", "models"]
@@ -92,16 +92,17 @@ def configure(name: str, config: Mapping[str, Any] | BaseModel | None = None) ->
 
 def _refused(name: str, wanted: type[BaseModel], error: ValidationError) -> BadArgument:
     problems, known = [], list(wanted.model_fields)
-    for fault in error.errors(include_url=False, include_input=False):
-        where = ".".join(map(str, fault["loc"])) or "config"
-        unknown = fault["type"] == "extra_forbidden"
+    for fault in faults_of(error, wanted):
+        where = ".".join(map(str, fault.path)) or "config"
         problems.append(
-            Problem("no-such-option", where, "is no option") if unknown else Problem("bad-option", where, fault["msg"])
+            Problem("no-such-option", where, "is no option")
+            if fault.unknown
+            else Problem("bad-option", where, fault.what)
         )
     first = problems[0]
     typo = next((each.where for each in problems if each.code == "no-such-option"), None)
-    hint = "" if typo is None else near_miss(typo, known)
-    return BadArgument(f"{name}: `{first.where}`: {first.what}", hint=hint, problems=problems[1:], code=first.code)
+    hint = f"options and what was published: `zoo.configure({name!r})`" if typo is None else near_miss(typo, known)
+    return BadArgument(f"{name}: `{first.where}` {first.what}", hint=hint, problems=problems[1:], code=first.code)
 
 
 def build(
@@ -141,6 +142,22 @@ def build(
     {'core': 804, 'readouts': 197, 'shifters': 0, 'total': 1001}
     """
     kind, checked = model_class(name), configure(name, config)
+    _require_facts(name, sessions)
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed accelerators, too
+        try:
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed accelerators, too
+        except (RuntimeError, TypeError):
+            raise BadArgument(f"{name}: seed is {seed!r}, expected an integer of 64 bits", code="bad-seed") from None
         return kind(checked, sessions, normalisation)
+
+
+def _require_facts(name: str, sessions: object) -> None:
+    """Raise unless sessions are given as what is known of them."""
+    if isinstance(sessions, Sequence) and not isinstance(sessions, str):
+        strange = [each for each in sessions if not isinstance(each, SessionFacts)]
+    else:
+        strange = [sessions]
+    if strange:
+        what = f"{name}: sessions has a {type(strange[0]).__name__}, expected a list of SessionFacts"
+        hint = "`zoo.session_facts(stores)` returns them for session stores"
+        raise BadArgument(what, hint=hint, code="bad-sessions")

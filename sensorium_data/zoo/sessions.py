@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["BySession", "share_core"]
 
 Part = TypeVar("Part", bound=nn.Module)
+HINTS = {
+    "channels-differ": "`behavior = false` leaves planes of behaviour out",
+    "image-too-small": "smaller filters in the model's configuration, or a smaller `step` where images are shrunk",
+    "no-sessions": "`zoo.session_facts(stores)` returns what is known of session stores",
+}
 
 
 class BySession(nn.Module, Generic[Part]):
@@ -109,8 +114,7 @@ def share_core(
     if problems:
         first = problems[0]
         what = f"{model} cannot be built for {counted(len(used), 'session')}: {first.where} {first.what}"
-        hint = "`behavior = false` leaves planes of behaviour out" if first.code == "channels-differ" else ""
-        raise BadArgument(what, hint=hint, problems=problems[1:], code=first.code)
+        raise BadArgument(what, hint=HINTS.get(first.code, ""), problems=problems[1:], code=first.code)
     return used, used[0].image_shape[0] + used[0].n_behavior
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["read_state_dict"]
 
+PTH = "give the path of the published .pth file"
 MOST_BYTES = 2**32  # of a checkpoint; the published ones have at most 16 MB
 
 
@@ -50,11 +51,11 @@ def read_state_dict(path: str | Path) -> Mapping[str, Tensor]:
     file = Path(path)
     try:
         if file.is_dir():
-            raise BadArgument(f"{file}: is a folder, expected a file of weights (.pth)", code="not-a-checkpoint")
+            raise BadArgument(f"{file}: is a folder, expected a file of weights", hint=PTH, code="not-a-checkpoint")
         _require_archive(file)
         held = _loaded(file)
     except FileNotFoundError:
-        raise NotFound(f"{file}: no such file", hint="give the path of the published .pth file") from None
+        raise NotFound(f"{file}: no such file", hint=PTH) from None
     except OSError as error:
         raise StorageFailed(f"{file}: cannot be read: {error.strerror or error}") from error
     strange = [name for name, value in held.items() if not isinstance(name, str) or not _whole(value)]
@@ -79,7 +80,9 @@ def _require_archive(file: Path) -> None:
         what = f"{file}: is a bare pickle, which could run code: refused"
         raise DataInvalid(what, hint="only tensors in torch's own archives are read", code="checkpoint-unsafe")
     if begins != b"PK\x03\x04":
-        raise DataInvalid(f"{file}: is no file that torch saved ({len(begins)} bytes seen)", code="not-a-checkpoint")
+        raise DataInvalid(
+            f"{file}: is no file that torch saved: it begins with {begins!r}", hint=PTH, code="not-a-checkpoint"
+        )
     try:
         with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()

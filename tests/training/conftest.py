@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,7 +11,10 @@ import sensorium_data as sd
 from sensorium_data.testing import write_sensorium2022, write_sensorium2023
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    Cli = Callable[..., tuple[int, str, str]]
 
 collect_ignore_glob = [] if importlib.util.find_spec("torch") else ["*.py"]
 
@@ -36,3 +39,24 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     sd.convert(write_sensorium2022(folder, n_neurons=6, frame_shape=(36, 40)), folder / "pictures.zarr")
     return folder / "pictures.zarr"
+
+
+@pytest.fixture(scope="session")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that holds the small recipe."""
+    from sensorium_data.zoo.runs.toml import recipe_toml
+    from tests.training.small import small
+
+    path = tmp_path_factory.mktemp("recipes") / "small.toml"
+    path.write_bytes(b"# by hand\n" + (recipe_toml(small()) or b""))
+    return path
+
+
+@pytest.fixture
+def whole(run: Cli, recipe: Path, mice: list[Path], tmp_path: Path) -> list[dict[str, Any]]:
+    """The curve of a run that nobody interrupts."""
+    from tests.training.small import numbers
+
+    code, *_ = run("train", recipe, *mice, "--run", tmp_path / "whole", "--quiet")
+    assert code == 0
+    return numbers(tmp_path / "whole")

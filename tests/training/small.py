@@ -32,6 +32,13 @@ def small(base: dict[str, Any] = FILMS, **changes: Any) -> Recipe:
     return Recipe.model_validate(merged, strict=False)
 
 
+def numbers(folder: Path) -> list[dict[str, Any]]:
+    """Return the rows of a run, less what was measured."""
+    from sensorium_data.zoo.runs import RunFolder
+
+    return [row.numbers() for row in RunFolder.open(folder).rows()]
+
+
 @dataclass
 class Folder:
     """Keeps what a run keeps, its rows in memory."""

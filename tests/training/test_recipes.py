@@ -63,6 +63,21 @@ def test_a_typo_is_named_with_what_was_meant(more: bytes, where: str, hint: str)
     assert hint in refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (b"[data]\nwindow = 30.5", "`data.window` is 30.5, expected a valid integer, or 'trial'"),
+        (b'[data]\nbatch_size = "four"', "`data.batch_size` is 'four', expected a valid integer"),
+        (b"[data]\ntiers = [1]", "`data.tiers.0` is 1, expected a valid string"),
+        (b"[optimiser]\nlearning_rate = -1", "`optimiser.learning_rate` is -1, expected greater than 0"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_shown_with_what_would(more: bytes, says: str) -> None:
+    with pytest.raises(DataInvalid) as refused:
+        parse_recipe(PLAIN + more)
+    assert refused.value.message == f"recipe: {says}"
+
+
 def test_all_faults_are_named_at_once() -> None:
     with pytest.raises(DataInvalid) as refused:
         parse_recipe(PLAIN + b'[data]\nbatch_size = 0\nordre = "longest"\n[schedule]\npatience = "many"')
@@ -92,6 +107,9 @@ def test_by_name_or_by_path(tmp_path: Path) -> None:
         load_recipe(tmp_path / "mine.toml")
     with pytest.raises(NotFound, match="no such file"):
         load_recipe(f"{tmp_path}/demo-ln.toml")
+    with pytest.raises(NotFound, match="is a folder") as folder:
+        load_recipe(tmp_path)
+    assert "RECIPE STORE..." in folder.value.hint
     (tmp_path / "mine.toml").write_bytes(PLAIN)
     assert load_recipe(str(tmp_path / "mine.toml")).name == "mine"
     assert load_recipe(tmp_path / "mine.toml") == load_recipe(load_recipe(tmp_path / "mine.toml"))

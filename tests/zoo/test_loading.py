@@ -15,9 +15,10 @@ from sensorium_data.zoo.registry import build
 from tests.zoo import tiny
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from sensorium_data.zoo import Model
+    from sensorium_data.zoo import Model, SessionFacts
 
 
 def made() -> Model:
@@ -42,14 +43,14 @@ def test_a_run_killed_as_it_kept_a_better_model_still_has_the_last_one(tmp_path:
 def test_published_names_go_to_their_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def noted(name: str, path: Path) -> Model:
-        asked.append((name, path))
+    def noted(name: str, path: Path, *, sessions: Sequence[SessionFacts]) -> Model:
+        asked.append((name, path, len(sessions)))
         return made()
 
     monkeypatch.setattr(published2022, "load_published", noted)
     for name in PUBLISHED:
-        load(name, tmp_path / "weights.pth")
-    assert asked == [(name, tmp_path / "weights.pth") for name in PUBLISHED]
+        load(name, tmp_path / "weights.pth", sessions=[tiny.facts()])
+    assert asked == [(name, tmp_path / "weights.pth", 1) for name in PUBLISHED]
     assert set(PUBLISHED) == set(published2022.PUBLISHED)
 
 

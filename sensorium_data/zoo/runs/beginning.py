@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sensorium_data.errors import StorageFailed
+from sensorium_data.errors import Interrupted, SensoriumError
+from sensorium_data.zoo.runs.data import recorded
 from sensorium_data.zoo.runs.differences import require_same
 from sensorium_data.zoo.runs.folder import RunFolder
-from sensorium_data.zoo.runs.places import DOCUMENT, refuse_contents
+from sensorium_data.zoo.runs.places import DOCUMENT, refuse_contents, require_place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch  # for type checkers alone
 
     from sensorium_data.schemas.recipe import Recipe
     from sensorium_data.schemas.run import RunBest, RunSession
-    from sensorium_data.zoo.training.records import EpochRecord
+    from sensorium_data.views import Session
+    from sensorium_data.zoo.training.distributed import Group
+    from sensorium_data.zoo.training.records import EpochRecord, Run
 
-__all__ = ["Follower", "begin", "is_begun", "require_beginning"]
+__all__ = ["Follower", "begin", "is_begun", "kept", "require_beginning"]
 
 
 def is_begun(path: Path) -> bool:
@@ -104,10 +107,44 @@ def require_beginning(path: Path, recipe: Recipe, data: Sequence[RunSession], *,
         require_same(RunFolder.open(path).document, recipe, data, str(path))
     elif path.is_dir():
         refuse_contents(path)
-    there = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        seen = "cannot be written" if there.is_dir() else "is no folder"
-        raise StorageFailed(f"{there}: {seen}", hint="get access, or choose another folder: `--run DIR`")
+    require_place(path)
+
+
+@contextmanager
+def kept(
+    run: Run | str | Path | None, recipe: Recipe, sessions: Mapping[str, Session], group: Group, *, resume: bool
+) -> Iterator[Run | None]:
+    """Yield where a run is kept; of a path its folder, begun or gone on with, which is told what ended training.
+
+    Parameters
+    ----------
+    run : RunFolder, str or Path, optional
+        What is opened already is left to whoever opened it.
+    recipe : Recipe
+    sessions : mapping of str to Session
+    group : Group
+        Of which the first rank writes.
+    resume : bool
+    """
+    if not isinstance(run, str | Path):
+        yield run
+        return
+    path = Path(run).expanduser()
+    if not group.is_first:
+        yield Follower(path)
+        return
+    data = recorded([one.handle for one in sessions.values()], [*recipe.data.tiers, recipe.validation.tier])
+    with begin(path, recipe, data, resume=resume, device=group.device) as folder:
+        try:
+            yield folder
+        except (Interrupted, KeyboardInterrupt):
+            with suppress(SensoriumError):
+                folder.interrupt()
+            raise
+        except SensoriumError as error:
+            with suppress(SensoriumError):  # what ended it is said, and not that a full disk takes no note of it
+                folder.fail(error)
+            raise
 
 
 @dataclass(frozen=True, slots=True)

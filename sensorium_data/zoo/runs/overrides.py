@@ -10,9 +10,12 @@ from pydantic import BaseModel, ValidationError
 
 from sensorium_data.errors import BadArgument, Problem, near_miss
 from sensorium_data.schemas.recipe import Recipe
+from sensorium_data.zoo.faults import faults_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+
+    from sensorium_data.zoo.faults import Fault
 
 __all__ = ["overridden"]
 
@@ -62,7 +65,10 @@ def overridden(recipe: Recipe, settings: Iterable[str]) -> Recipe:
         try:
             return Recipe.model_validate_json(json.dumps(values))
         except ValidationError as error:
-            problems = list(_faults(error))
+            problems = [
+                Problem("bad-value", f"`{'.'.join(map(str, fault.path)) or 'recipe'}`", _said(fault))
+                for fault in faults_of(error, Recipe)
+            ]
     first, *rest = problems
     hint = next(filter(None, hints), "") or "`--list --json` shows the recipes that are shipped, with all their keys"
     raise BadArgument(f"{first.where} {first.what}", hint=hint, problems=rest, code="bad-setting")
@@ -100,8 +106,5 @@ def _value(text: str) -> object:
     return value
 
 
-def _faults(error: ValidationError) -> Iterator[Problem]:
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        where = ".".join(map(str, fault["loc"])) or "recipe"
-        what = "is no key of a recipe" if fault["type"] == "extra_forbidden" else f"is refused: {fault['msg']}"
-        yield Problem("bad-value", f"`{where}`", what.replace("Value error, ", ""))
+def _said(fault: Fault) -> str:
+    return "is no key of a recipe" if fault.unknown else fault.what

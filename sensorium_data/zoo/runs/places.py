@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from sensorium_data.catalogs.locks import locked
-from sensorium_data.errors import DataInvalid, NotFound, Problem, TargetBusy, TargetExists
+from sensorium_data.errors import DataInvalid, NotFound, Problem, StorageFailed, TargetBusy, TargetExists
 from sensorium_data.schemas.run import Run
 from sensorium_data.zoo.runs.files import PART, run_disk
 
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
     from pathlib import Path
 
-__all__ = ["DOCUMENT", "LOCK", "hold", "read_document", "refuse_contents"]
+__all__ = ["DOCUMENT", "LOCK", "hold", "read_document", "refuse_contents", "require_place"]
 
 DOCUMENT, LOCK = "run.json", "run.lock"
 LEFT = {LOCK, DOCUMENT + PART}  # what a process that was killed as it began may have left: no run
+ELSEWHERE = "get access, or choose another folder: `--run DIR`"
 MOST_BYTES = 64_000_000  # of run.json: ids of sessions and a recipe are far less
 
 
@@ -43,9 +45,32 @@ def hold(stack: ExitStack, path: Path) -> None:
         what = f"another process writes to the run {path}"
         raise TargetBusy(what, hint="wait until it is done, or choose another folder: `--run DIR`")
 
+    require_place(path)
+    try:
+        with run_disk(path):
+            path.mkdir(parents=True, exist_ok=True)
+    except StorageFailed as error:
+        raise StorageFailed(f"{error.message}: no folder can be made", hint=ELSEWHERE, code=error.code) from None
     with run_disk(path):
-        path.mkdir(parents=True, exist_ok=True)
         stack.enter_context(locked(path / LOCK, busy))
+
+
+def require_place(path: Path) -> None:
+    """Raise unless a folder is, or can be made, at a path; nothing is made.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    StorageFailed
+        A file is there, or what holds it lets nobody write.
+    """
+    there = next(each for each in (path.absolute(), *path.absolute().parents) if os.path.lexists(each))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        seen = "cannot be written" if there.is_dir() else "is no folder"
+        raise StorageFailed(f"{there}: {seen}", hint=ELSEWHERE)
 
 
 def refuse_contents(path: Path) -> None:

@@ -132,7 +132,7 @@ def device_of(device: str | torch.device | None) -> torch.device:
         raise BadArgument(f"device is {device!r}, expected a CPU or a CUDA GPU", code="bad-device")
     if made.type == "cuda" and (made.index or 0) >= torch.cuda.device_count():
         what = f"device is {device!r}, torch sees {torch.cuda.device_count()} GPUs"
-        raise BadArgument(what, hint='device="cpu" computes without', code="no-such-device")
+        raise BadArgument(what, hint='"cpu" computes without a GPU', code="no-such-device")
     return made
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sensorium_data.errors import Interrupted
 from sensorium_data.progress import ignore
+from sensorium_data.viewing.opening import opened
 from sensorium_data.zoo.training.distributed import device_of, joined
 from sensorium_data.zoo.training.recipes import load_recipe
 from sensorium_data.zoo.training.seeds import n_threads, own_generator
@@ -64,7 +65,7 @@ def train(
     recipe: Recipe | str | Path,
     sessions: Opened | Iterable[Opened],
     *,
-    run: Run | None = None,
+    run: Run | str | Path | None = None,
     device: str | torch.device | None = None,
     resume: bool = False,
     report: Report = ignore,
@@ -80,8 +81,8 @@ def train(
     recipe : Recipe, str or Path
         Itself, the name of one that is shipped, or a TOML file.
     sessions : path, Session, SessionSet, or several of them
-    run : RunFolder, optional
-        Where rows, states and the best model go; by default nothing is written.
+    run : RunFolder, str or Path, optional
+        Where rows, states and the best model go, as `sensorium-data train --run` has it; by default nothing is written.
     device : str or torch.device, optional
         By default a GPU, where there is one.
     resume : bool
@@ -105,6 +106,8 @@ def train(
         The loss is not finite, which ends training in the state before; or the saved state is damaged.
     StorageFailed
         The state cannot be written; the one before is whole.
+    TargetExists, TargetBusy
+        The folder holds a run that is not to be gone on with, or something else; or another process writes there.
     Interrupted
         `stop` said so; `resume=True` goes on at the next step.
 
@@ -118,26 +121,35 @@ def train(
     >>> [row.epoch for row in result.history], result.best_score >= result.history[0].validation_score
     ([0, 1, 2], True)
     """
-    made, asks = load_recipe(recipe), stop or _never
+    from sensorium_data.zoo.runs.beginning import kept
+
+    made, there = load_recipe(recipe), opened(sessions)
     with joined(device_of(device)) as group, own_generator(group.device), n_threads(made.n_threads):
-        standing = Standing(made, sessions, group, run)
-        if not (resume and standing.load()):
-            standing.begin()
-        while not standing.schedule.done:
-            for wants_to_stop in standing.steps_of_epoch(asks, report):
-                if wants_to_stop:
-                    standing.save()
-                    what = f"stopped in epoch {standing.epoch}, after step {standing.tally.n_steps}"
-                    raise Interrupted(what, hint="resume=True goes on with the next step")
-            standing.judge(report)
-        standing.finish()
-        return TrainingResult(
-            standing.model,
-            tuple(standing.history),
-            standing.schedule.best_epoch,
-            standing.history[standing.schedule.best_epoch].validation_score,
-            "patience" if standing.schedule.out_of_patience else "max_epochs",
-        )
+        standing = Standing(made, list(there.values()), group)
+        with kept(run, made, there, group, resume=resume) as folder:
+            standing.keep_in(folder)
+            return _trained(standing, resume=resume, stop=stop or _never, report=report)
+
+
+def _trained(standing: Standing, *, resume: bool, stop: Callable[[], bool], report: Report) -> TrainingResult:
+    """Make epochs until the schedule is done."""
+    if not (resume and standing.load()):
+        standing.begin()
+    while not standing.schedule.done:
+        for wants_to_stop in standing.steps_of_epoch(stop, report):
+            if wants_to_stop:
+                standing.save()
+                what = f"stopped in epoch {standing.epoch}, after step {standing.tally.n_steps}"
+                raise Interrupted(what, hint="resume=True goes on with the next step")
+        standing.judge(report)
+    standing.finish()
+    return TrainingResult(
+        standing.model,
+        tuple(standing.history),
+        standing.schedule.best_epoch,
+        standing.history[standing.schedule.best_epoch].validation_score,
+        "patience" if standing.schedule.out_of_patience else "max_epochs",
+    )
 
 
 def _never() -> bool:

@@ -9,14 +9,16 @@ import numpy as np
 
 from sensorium_data.errors import BadArgument, Problem, counted, listed
 from sensorium_data.loaders import make_loader
+from sensorium_data.loaders.statistics import Statistics
 from sensorium_data.loaders.transforms import fill_missing
 from sensorium_data.shipped import Shipped
 from sensorium_data.viewing.opening import opened
 from sensorium_data.zoo.facts import normalisation_of, session_facts
+from sensorium_data.zoo.registry import model_class, models
 from sensorium_data.zoo.tensors import BEHAVIOR, FILMS, PUPIL_CENTER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sensorium_data.loaders.loader import WindowLoader
     from sensorium_data.schemas.recipe import DataPart, Recipe
@@ -75,12 +77,13 @@ def material_of(recipe: Recipe, sessions: Opened | Iterable[Opened]) -> Material
     >>> import tempfile
     >>> from sensorium_data.schemas.recipe import DataPart, ModelPart, Recipe
     >>> from sensorium_data.testing import make_session
-    >>> recipe = Recipe(name="mine", description="mine", model=ModelPart(name="ln"), data=DataPart(window=12))
+    >>> recipe = Recipe(name="mine", description="mine", model=ModelPart(name="ln3d"), data=DataPart(window=12))
     >>> made = material_of(recipe, make_session(tempfile.mkdtemp(), n_neurons=4))
     >>> made.facts[0].n_neurons, made.n_trials["29515-10-12"][1]
     (4, 6)
     """
     there = dict(opened(sessions))
+    _refuse_other_modality(recipe, there)
     _refuse_withheld(recipe, there)
     data = recipe.data
     loader = make_loader(
@@ -117,14 +120,12 @@ def require_fit(model: Model, material: Material) -> None:
     Raises
     ------
     BadArgument
-        A model of images was given films, or the other way round; or windows are too short for its receptive field.
+        Windows are too short for its receptive field, or an input that it takes is missing throughout.
     """
     dataset = material.loader.dataset
-    if (model.modality == "static") != dataset.static:
-        takes, has = ("images", "films") if model.modality == "static" else ("films", "images")
-        raise BadArgument(f"`{model.name}` is a model of {takes}, the sessions hold {has}", code="model-modality")
+    _refuse_unknown_inputs(model, dataset.streams)
     shortest, needed = int(dataset.windows.n_samples.min()), model.n_lost_frames + 1
-    if not dataset.static and shortest < needed:
+    if model.modality == "dynamic" and shortest < needed:
         what = (
             f"a window of {counted(shortest, 'frame')} is {needed - shortest} fewer than the {needed} that one answer"
         )
@@ -137,6 +138,42 @@ def _n_trials(session: Session, tiers: tuple[str, ...]) -> tuple[int, int]:
     trials = session.handle.trials
     there = ~np.asarray(trials["missing"], bool)
     return int(there.sum()), int((there & np.isin(trials["tier"].astype(str), tiers)).sum())
+
+
+def _refuse_other_modality(recipe: Recipe, sessions: Mapping[str, Session]) -> None:
+    """Raise where a model of images would be given films, or the other way round."""
+    takes, holds = model_class(recipe.model.name).modality, {"static": "images", "dynamic": "films"}
+    others = [key for key, one in sessions.items() if one.handle.document.identity.modality != takes]
+    if others:
+        what = holds["static" if takes == "dynamic" else "dynamic"]
+        fit = listed([f"`{name}`" for name in models() if model_class(name).modality != takes])
+        seen = (
+            "the sessions hold"
+            if len(others) == len(sessions)
+            else f"{listed(others, most=4)} hold{'s' * (len(others) == 1)}"
+        )
+        raise BadArgument(
+            f"`{recipe.model.name}` is a model of {holds[takes]}, {seen} {what}",
+            hint=f"models of {what}: {fit}; `sensorium-data train --list` lists recipes",
+            code="model-modality",
+        )
+
+
+def _refuse_unknown_inputs(model: Model, sessions: Sequence[Streams]) -> None:
+    """Raise where an input is missing in all training trials: there is no mean to put there."""
+    problems = []
+    for streams in sessions:
+        facts, known = model.sessions[streams.key], Statistics.stored([streams]).of(streams)
+        used = (*(BEHAVIOR if facts.n_behavior else ()), *(PUPIL_CENTER if facts.n_pupil_center else ()))
+        problems += [
+            Problem("input-withheld", f"{streams.key}: `{name}`", "is missing in every training trial")
+            for name in used
+            if name in streams and not np.isfinite(known[name].mean).any()
+        ]
+    if problems:
+        first, *others = problems
+        hint = "`data.signals = []` trains without, or names those that there are: `--set data.signals=[]`"
+        raise BadArgument(f"{first.where} {first.what}", hint=hint, problems=others, code=first.code)
 
 
 def _refuse_withheld(recipe: Recipe, sessions: Mapping[str, Session]) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from sensorium_data.errors import DataInvalid, NoSuchItem, NotFound, Problem, StorageFailed, near_miss
 from sensorium_data.schemas.recipe import Recipe
+from sensorium_data.zoo.faults import faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ __all__ = ["load_recipe", "parse_recipe", "recipes"]
 
 SUFFIX = ".toml"
 MOST_BYTES = 1 << 20
-HINT = "the recipes that are shipped, in sensorium_data/zoo/recipes, show what one is"
+HINT = "`sensorium-data train --list --json` shows the recipes that are shipped, with all their keys"
 
 
 @cache
@@ -109,12 +110,16 @@ def _read(path: Path) -> bytes:
         with path.expanduser().open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
-        hint = near_miss(path.name.removesuffix(SUFFIX), recipes())
-        raise NotFound(
-            f"{path}: no such file", hint=f"recipes that are shipped: {hint}", code="no-such-recipe"
-        ) from None
+        hint = f"{near_miss(path.name.removesuffix(SUFFIX), recipes())}; those are shipped, and named without {SUFFIX}"
+        raise NotFound(f"{path}: no such file", hint=hint, code="no-such-recipe") from None
+    except IsADirectoryError:
+        hint = "the recipe comes first, stores after it: `sensorium-data train RECIPE STORE... --run DIR`"
+        what = f"{path}: is a folder, expected the name of a recipe or a TOML file"
+        raise NotFound(what, hint=hint, code="no-such-recipe") from None
     except OSError as error:
-        raise StorageFailed(f"{path}: cannot be read: {error.strerror or error}") from None
+        raise StorageFailed(
+            f"{path}: cannot be read: {error.strerror or error}", hint="get access to the file"
+        ) from None
     if len(content) > MOST_BYTES:
         raise DataInvalid(f"{path}: is longer than a recipe may be, {MOST_BYTES >> 20} MiB", code="recipe-invalid")
     return content
@@ -122,20 +127,16 @@ def _read(path: Path) -> bytes:
 
 def _refused(where: str, error: ValidationError) -> DataInvalid:
     problems, hint = [], HINT
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        path = ".".join(map(str, fault["loc"])) or "recipe"
-        if fault["type"] == "extra_forbidden":
+    for fault in faults_of(error, Recipe):
+        path = ".".join(map(str, fault.path)) or "recipe"
+        if fault.unknown:
             problems.append(Problem("no-such-key", path, "is no key of a recipe"))
-            hint = near_miss(str(fault["loc"][-1]), _known(fault["loc"][:-1])) if hint is HINT else hint
+            hint = near_miss(str(fault.path[-1]), _known(fault.path[:-1])) if hint is HINT else hint
         else:
-            problems.append(Problem("bad-value", path, fault["msg"].removeprefix("Value error, ")))
+            problems.append(Problem("bad-value", path, fault.what))
     first = next((each for each in problems if each.code == "no-such-key"), problems[0])
     rest = [each for each in problems if each is not first]
-    return DataInvalid(f"{where}: `{first.where}` {_said(first)}", hint=hint, problems=rest, code="recipe-invalid")
-
-
-def _said(problem: Problem) -> str:
-    return problem.what if problem.code == "no-such-key" else f"is refused: {problem.what}"
+    return DataInvalid(f"{where}: `{first.where}` {first.what}", hint=hint, problems=rest, code="recipe-invalid")
 
 
 def _known(place: Sequence[Any]) -> list[str]:

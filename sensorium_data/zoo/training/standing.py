@@ -52,7 +52,6 @@ class Standing:
     recipe : Recipe
     sessions : path, Session, SessionSet, or several of them
     group : Group
-    run : RunFolder, optional
 
     Attributes
     ----------
@@ -63,9 +62,9 @@ class Standing:
         Of the epoch that was begun.
     """
 
-    def __init__(self, recipe: Recipe, sessions: Opened | Iterable[Opened], group: Group, run: Run | None) -> None:
+    def __init__(self, recipe: Recipe, sessions: Opened | Iterable[Opened], group: Group) -> None:
         self.recipe, self._group = recipe, group
-        self._run, self._state = (run if group.is_first else None), (None if run is None else run.state / STATE)
+        self.keep_in(None)
         material = material_of(recipe, sessions)
         self._documents = [session.handle.document for session in material.sessions.values()]
         self.model = build(
@@ -75,6 +74,7 @@ class Standing:
             seed=recipe.seed,
             normalisation=material.normalisation,
         ).to(group.device)
+        self.model.recipe = recipe.model_dump(mode="json")
         require_fit(self.model, material)
         group.share_weights(self.model)
         self.validation = Validation(recipe, material.sessions, group)
@@ -83,6 +83,15 @@ class Standing:
         self.history: list[EpochRecord] = []
         self.tally = Tally()
         self._best = weights_of(self.model)
+
+    def keep_in(self, run: Run | None) -> None:
+        """Say where rows, states and the best model go; None writes nothing.
+
+        Parameters
+        ----------
+        run : RunFolder, optional
+        """
+        self._run, self._state = (run if self._group.is_first else None), (None if run is None else run.state / STATE)
 
     @property
     def epoch(self) -> int:
