@@ -117,7 +117,7 @@ def main() -> None:
     parser.add_argument("--source", type=Path, help="keep sessions below this folder and use those that are there")
     parser.add_argument("--neurons", type=int, default=160)
     parser.add_argument("--film-trials", type=int, default=240)
-    parser.add_argument("--film-epochs", type=int, default=40)
+    parser.add_argument("--film-epochs", type=int, default=60)
     parser.add_argument("--image-trials", type=int, default=1500)
     parser.add_argument("--image-epochs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)

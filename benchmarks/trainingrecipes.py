@@ -25,7 +25,7 @@ STEADY = {"momentum": 0.1}  # of batch norm: batches are smaller than those that
 
 def film_recipes(epochs: int, seed: int) -> list[Recipe]:
     """Return the recipes of films, the linear one first."""
-    data = {"window": 120, "batch_size": 2, "step": 2}
+    data = {"window": 120, "batch_size": 1, "step": 2}
     more = STEADY | {"init_sigma": 0.3}
     return [
         _recipe(name, config | more, data, {"tier": "oracle", "preset": "s23-server"}, 0.005, epochs, seed)
@@ -48,7 +48,7 @@ def _recipe(
     made = {
         "name": name, "description": "of the benchmark", "seed": seed, "model": {"name": name, "config": config},
         "data": data, "validation": validation, "optimiser": {"learning_rate": rate, "weight_decay": 0.01},
-        "schedule": {"max_epochs": epochs, "patience": max(2, epochs // 10), "n_rounds": 3},
+        "schedule": {"max_epochs": epochs, "patience": max(2, epochs // 4), "n_rounds": 2},
     }  # fmt: skip
     return Recipe.model_validate(made, strict=False)
 
