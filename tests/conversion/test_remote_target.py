@@ -146,6 +146,7 @@ def test_what_cannot_be(recording: Path, target: str) -> None:
 
 
 def test_to_a_bucket(recording: Path, seaweed: Seaweed, cache: Path, run: Callable[..., tuple[int, str, str]]) -> None:
+    pytest.importorskip("s3fs", reason="no client of S3")
     target = f"s3://{seaweed.create_bucket()}/mouse.zarr"
     options = seaweed.storage_options
     given = [word for name, value in options.items() for word in ("--storage-option", f"{name}={json.dumps(value)}")]
