@@ -22,6 +22,8 @@ from tests.servers.upstream import objects
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 NAME = "dynamic29515-10-12-Video-9b4f6a1a067fe51e15306b9628efea20"
 PARTNER = "dynamic29156-11-10-Video-8744edeac3b4d1ce16b680916b5267ce"

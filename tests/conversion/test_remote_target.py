@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sensorium_data.progress import Progress
     from tests.servers.seaweed import Seaweed
 
+pytestmark = pytest.mark.once
+
 __all__ = ["seaweed"]
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., tuple[int, str, str]]
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def web() -> Iterator[Web]:

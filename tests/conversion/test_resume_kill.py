@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.once
+
 SEED = 2023
 
 # Counts what the process does to files below the target's folder, and ends it with a signal just before the n-th: so

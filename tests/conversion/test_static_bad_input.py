@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from tests.conversion.static import Array, Break
 
+pytestmark = pytest.mark.once
+
 PLAN: dict[str, Any] = {"n_train": 5, "n_validation": 1, "n_test": 2, "n_repeats": 3, "n_neurons": 6}
 N = 11  # trials of that plan
 THIRD = {stream: f"data/{stream}/3.npy" for stream in STREAMS}

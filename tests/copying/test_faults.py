@@ -43,7 +43,7 @@ def failure(store: str | Path, target: str | Path, options: dict[str, Any]) -> s
 @pytest.mark.sweep
 def test_up(seaweed: Seaweed, store: Path, setting: Callable[..., None], tmp_path: Path, full: bool) -> None:
     where = seaweed.create_bucket()
-    for run in range(N_RUNS if full else N_RUNS // 10):
+    for run in range(N_RUNS if full else N_RUNS // 20):
         rng = random.Random(f"up {run}")
         setting(cache=tmp_path / f"cache-{run}", timeout_s=1, deadline_s=20)
         target, right = f"s3://{where}/{run}.zarr", seaweed.storage_options
@@ -65,7 +65,7 @@ def test_up(seaweed: Seaweed, store: Path, setting: Callable[..., None], tmp_pat
 def test_down(seaweed: Seaweed, store: Path, setting: Callable[..., None], tmp_path: Path, full: bool) -> None:
     source, right = f"s3://{seaweed.create_bucket()}/mouse.zarr", seaweed.storage_options
     copy_store(store, source, storage_options=right)
-    for run in range(N_RUNS if full else N_RUNS // 10):
+    for run in range(N_RUNS if full else N_RUNS // 20):
         rng = random.Random(f"down {run}")
         setting(cache=tmp_path / f"cache-{run}", timeout_s=1, deadline_s=20)
         target = tmp_path / f"{run}.zarr"

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from sensorium_data.evaluation.samples import NanPolicy
 
+pytestmark = pytest.mark.once
+
 POLICIES: list[NanPolicy] = ["propagate", "omit"]
 OF_PREDICTIONS: dict[RepeatMetric, Callable[..., Any]] = {
     "correlation_to_average": correlations.correlation_to_average,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.once
+
 WITH_PREDICTIONS: list[tuple[Callable[..., Any], Callable[..., float]]] = [
     (correlations.correlation, byhand.correlation),
     (correlations.single_trial_correlation, byhand.correlation),

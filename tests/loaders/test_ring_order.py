@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     assert reader_threads() == []
+    gc.freeze()  # what was there before is not looked through again, seconds in a process that has run other tests
     yield
     gc.collect()
+    gc.unfreeze()
     wait_for_threads()
 
 

@@ -35,7 +35,7 @@ def quick(setting: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> Iter
     for name in FOREIGN:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sensorium_data.remote.patience.FIRST_S", 0.002)
-    setting(timeout_s=5, deadline_s=15, n_retries=2)
+    setting(timeout_s=2, deadline_s=6, n_retries=2)
     yield
     monkeypatch.undo()
     settings.cache_clear()

@@ -19,6 +19,8 @@ from sensorium_data.store.opened import OpenStore
 from sensorium_data.store.target import is_store
 from tests.store.damage import ATTRIBUTE, RESPONSES, Damaged
 
+pytestmark = pytest.mark.once
+
 NUMBERS = st.sampled_from([-1, 0, 1, 2, 7, 330, 2**31, 2**62, 2**63, 10**30, 0.5, 1e300, float("nan")])
 WORDS = st.sampled_from(["", "time", "array", "group", "..", "../..", "/", "a\0b", "\ud800", "x" * 300, "responses"])
 VALUES = st.recursive(

@@ -14,6 +14,8 @@ import pytest
 from sensorium_data.sources.registry import GROUP
 from sensorium_data.testing import SourceContract
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/readers.md").read_text("utf-8")
 N_PROMISES = sum(name.startswith("test_") for name in dir(SourceContract))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from sensorium_data.testing import TrialTruth
 
+pytestmark = pytest.mark.once
+
 
 @dataclass(frozen=True)
 class Case:

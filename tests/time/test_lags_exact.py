@@ -16,6 +16,8 @@ from sensorium_data.resample import Method, Resampler, resample
 from sensorium_data.resampling.instants import lag
 from tests.time.oracle import METHODS, ORIGINS, RATES, Case, assert_is_the_oracles, cases, lags
 
+pytestmark = pytest.mark.once
+
 SECOND = 10**9
 THIRTY = TickClock.from_runs(30, [(0, 400)])
 NUMBER = np.arange(400.0)

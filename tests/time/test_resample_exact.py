@@ -14,6 +14,8 @@ from sensorium_data.clock import TickClock, TimesClock
 from sensorium_data.resample import Method, Resampler
 from tests.time.oracle import METHODS, ORIGINS, RATES, Case, assert_is_the_oracles, cases
 
+pytestmark = pytest.mark.once
+
 FLOATS = ["float16", "float32", "float64"]
 
 

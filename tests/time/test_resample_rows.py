@@ -16,6 +16,8 @@ from sensorium_data.errors import BadArgument
 from sensorium_data.resample import Resampler
 from tests.time.oracle import METHODS, Case, cases
 
+pytestmark = pytest.mark.once
+
 
 @settings(max_examples=400, deadline=None)
 @given(cases() | cases(methods=["mean"], widths=(3, 70)))

@@ -23,6 +23,8 @@ from tests.writing.made import NS, RATES, Stream, intervals, recordings, spelled
 if TYPE_CHECKING:
     from sensorium_data.schemas import Precision, Preset
 
+pytestmark = pytest.mark.once
+
 OPTIONS = st.tuples(st.sampled_from(("compact", "fast", "portable")), st.sampled_from(("float32", "source", "float16")))
 
 
